@@ -1,0 +1,139 @@
+package reconciler
+
+import (
+	"context"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// Source is where intent comes from and where verdicts go.
+type Source interface {
+	// Latest is the newest commit of the watched branch with its tree. An error
+	// means that the source could not be read now; the last good commit stands.
+	Latest(ctx context.Context) (Snapshot, error)
+	// Proposals are the open merge requests, each with the tree that merging it
+	// would make. One that cannot be merged comes with a Problem and no tree.
+	// base is the snapshot that Latest gave.
+	Proposals(ctx context.Context, base Snapshot) ([]Proposal, error)
+	// SetStatus writes one verdict on a commit. A status equal to the one that
+	// stands is a no-op, so that it may be called in every pass.
+	SetStatus(ctx context.Context, commit string, s Status) error
+}
+
+// Snapshot is a commit and its read-only tree.
+type Snapshot struct {
+	Commit  string // full hexadecimal hash
+	Branch  string
+	Author  string // "Name <mail>"
+	Subject string // first line of the message
+	Time    time.Time
+	Tree    projects.Tree
+}
+
+// Proposal is an open merge or pull request.
+type Proposal struct {
+	ID      string // as people write it: "!12" or "#12"
+	Title   string
+	Author  string
+	URL     string
+	Commit  string        // head of the request: what statuses are written on
+	Tree    projects.Tree // the target branch's tree plus the files that the request changed
+	Changed []string      // paths that the request adds, changes or removes
+	Problem string        // why there is no tree: "rebase: projects/a.yaml changed on both sides"
+}
+
+// StatusState is the state of a commit status, in the words of GitLab and GitHub.
+type StatusState string
+
+// The states. Forges that know fewer map them to the nearest.
+const (
+	StatusPending StatusState = "pending"
+	StatusRunning StatusState = "running"
+	StatusSuccess StatusState = "success"
+	StatusFailed  StatusState = "failed"
+)
+
+// The contexts that provost writes.
+const (
+	ContextValidate = "provost/validate"
+	ContextPlan     = "provost/plan"
+	ContextPolicy   = "provost/policy"
+	ContextApply    = "provost/apply"
+)
+
+// Status is one verdict on a commit.
+type Status struct {
+	Context     string      `json:"context"`
+	State       StatusState `json:"state"`
+	Description string      `json:"description"` // at most 140 characters, for people
+	TargetURL   string      `json:"target_url,omitempty"`
+}
+
+// System is one live system: a Proxmox cluster, a pair of Windows servers.
+type System interface {
+	// List reads everything once. An error means that nothing could be read;
+	// a part that could not be read is named in Listing.Unknown. Both freeze
+	// what they cover and never look like deletion.
+	List(ctx context.Context) (inventory.Listing, error)
+	// Apply makes the changes true and gives one outcome for each, in any
+	// order. All changes are of this system and none needs another of the same
+	// call. It looks at the live thing before it writes, compares and sets, and
+	// run again it changes nothing. It returns when ctx ends, with StateUnknown
+	// for what nobody can tell. It may be called concurrently.
+	Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome
+}
+
+// Claimer is a System that says what a change occupies while it runs.
+type Claimer interface {
+	Claims(inventory.Change) []inventory.Claim
+}
+
+// Batcher is a System that takes many changes in one call; others get one at a time.
+type Batcher interface {
+	MaxBatch() int
+}
+
+// Refuser is a System that knows which changes it cannot make in place. It is
+// asked about every change while planning, sends no request, and gives a reason
+// for people, or "".
+type Refuser interface {
+	Refuse(inventory.Change) (reason string)
+}
+
+// Policy judges a plan. An error means deny everything.
+type Policy interface {
+	Check(ctx context.Context, in PolicyInput) ([]Violation, error)
+}
+
+// PolicyInput is what a policy may look at.
+type PolicyInput struct {
+	Rules   projects.Tree        // the target branch's tree; rules and limits lie below policies/
+	Plan    plan.Plan            // what would change
+	Desired []inventory.Resource // what should be
+	Live    []inventory.Resource // what is, observed capacity included
+	Actor   string               // author of the commit
+	Time    time.Time
+}
+
+// Level says whether a violation blocks.
+type Level string
+
+// The levels.
+const (
+	LevelDeny Level = "deny"
+	LevelWarn Level = "warn"
+)
+
+// Violation is a rule's verdict on changes of one owner.
+type Violation struct {
+	Rule    string          `json:"rule"`  // "provost.quota"
+	Title   string          `json:"title"` // from the rule's metadata
+	Level   Level           `json:"level"`
+	Message string          `json:"message"`         // "quota: student rapamato asks 40 GiB of memory of 16"
+	Owner   inventory.Owner `json:"owner,omitzero"`  // whom it is about; zero for the campus
+	Keys    []inventory.Key `json:"keys,omitempty"`  // the changes that it denies; sorted
+	Where   string          `json:"where,omitempty"` // file:line of the rule
+}

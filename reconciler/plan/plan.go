@@ -1,0 +1,120 @@
+// Package plan computes what would change: the pure, sorted difference between
+// what should be and what is, as plain data. The same plan feeds the policies,
+// the golden files, the log, the web page and the status on a commit.
+//
+// To add a rule on what may not happen, add a gate: a function that blocks steps
+// of a finished plan and says why (see [Guard]). The package refuses to do I/O,
+// to look at a clock, and to know any live system.
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Gate names what blocked a step.
+type Gate string
+
+// The gates, in the order in which they judge. A step is blocked by the first.
+const (
+	GateConflict Gate = "conflict" // something foreign stands there
+	GateFrozen   Gate = "frozen"   // its file or its system could not be read
+	GateField    Gate = "field"    // the system cannot make this change in place
+	GateMode     Gate = "mode"     // the system is set to observe, or not to prune
+	GateGuard    Gate = "guard"    // too much would be deleted
+	GatePolicy   Gate = "policy"   // a rule denies it
+	GateNeeds    Gate = "needs"    // something that it needs is blocked
+)
+
+// Step is a change and, where something forbids it, the gate and the reason.
+type Step struct {
+	inventory.Change
+	Gate   Gate   `json:"gate,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Blocked reports whether the step must not be applied.
+func (s Step) Blocked() bool { return s.Gate != "" }
+
+// Plan is what a pass would do: at most one step a key, sorted by key.
+type Plan struct {
+	Steps []Step `json:"steps"`
+}
+
+// Ready are the changes that nothing blocks, in key order.
+func (p Plan) Ready() []inventory.Change {
+	var changes []inventory.Change
+	for _, s := range p.Steps {
+		if !s.Blocked() {
+			changes = append(changes, s.Change)
+		}
+	}
+	return changes
+}
+
+// BlockedSteps are the steps that something blocks, in key order.
+func (p Plan) BlockedSteps() []Step {
+	return slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return !s.Blocked() })
+}
+
+// Counts is the number of steps by action, and by gate for the blocked ones.
+type Counts struct {
+	Actions map[inventory.Action]int `json:"actions"`
+	Gates   map[Gate]int             `json:"gates"`
+}
+
+// Count adds up the plan.
+func (p Plan) Count() Counts {
+	c := Counts{Actions: map[inventory.Action]int{}, Gates: map[Gate]int{}}
+	for _, s := range p.Steps {
+		if s.Blocked() {
+			c.Gates[s.Gate]++
+		} else {
+			c.Actions[s.Action]++
+		}
+	}
+	return c
+}
+
+// Block returns the plan with a gate closed before every open step for which
+// judge gives a reason. The receiver is not changed.
+func (p Plan) Block(gate Gate, judge func(Step) (reason string)) Plan {
+	out := Plan{Steps: slices.Clone(p.Steps)}
+	for i := range out.Steps {
+		if out.Steps[i].Blocked() {
+			continue
+		}
+		if reason := judge(out.Steps[i]); reason != "" {
+			out.Steps[i].Gate, out.Steps[i].Reason = gate, reason
+		}
+	}
+	return out
+}
+
+// BlockDependants closes [GateNeeds] before every step that needs a blocked
+// one, however far away, and names the nearest one it waits for.
+func (p Plan) BlockDependants() Plan {
+	blocked := map[inventory.Key]bool{}
+	for _, s := range p.Steps {
+		blocked[s.Key] = s.Blocked()
+	}
+	for {
+		before := maps.Clone(blocked)
+		p = p.Block(GateNeeds, func(s Step) string {
+			for _, need := range s.Needs {
+				if blocked[need] {
+					return "waits for " + string(need)
+				}
+			}
+			return ""
+		})
+		for _, s := range p.Steps {
+			blocked[s.Key] = s.Blocked()
+		}
+		if maps.Equal(before, blocked) {
+			return p
+		}
+	}
+}

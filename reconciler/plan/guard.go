@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Limits say how much may be deleted in one pass. A group trips when it would
+// lose more than Count things and more than Percent of those it has.
+type Limits struct {
+	Count   int `yaml:"count" json:"count"`
+	Percent int `yaml:"percent" json:"percent"`
+}
+
+// DefaultLimits refuse more than 3 and more than 10 %.
+var DefaultLimits = Limits{Count: 3, Percent: 10}
+
+// Declared is what the guard must know of the declarations.
+type Declared struct {
+	Files map[string]string // the files that are there
+	Units map[string]int    // declared machines by unit
+}
+
+// Guard refuses deletions that look like an accident. They are counted for the
+// whole pass, each system, source file, cohort or project, and student, and
+// within each of these by kind; where one kind trips, nothing of that group is
+// deleted. What vanished with its file, or with its cohort's whole roster, is
+// never deleted, however little it is: that is how a bad merge looks.
+func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) Plan {
+	losing, having := map[group]int{}, map[group]int{}
+	for _, r := range live {
+		if counted(r) {
+			tally(having, r)
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Action == inventory.Delete && !s.Blocked() && counted(*s.Before) {
+			tally(losing, *s.Before)
+		}
+	}
+	tripped := map[string]string{}
+	for g, n := range losing {
+		if total := having[g]; n > limits.Count && n*100 > limits.Percent*total {
+			reason := fmt.Sprintf("would delete %d of %d %ss of %s; at most %d, or %d %%, may go at once",
+				n, total, g.kind, g.name, limits.Count, limits.Percent)
+			if old, ok := tripped[g.name]; !ok || reason < old {
+				tripped[g.name] = reason
+			}
+		}
+	}
+	return p.Block(GateGuard, func(s Step) string {
+		if s.Action != inventory.Delete {
+			return ""
+		}
+		if reason := vanished(s.Owner, declared); reason != "" {
+			return reason
+		}
+		for _, name := range groupNames(*s.Before) {
+			if reason := tripped[name]; reason != "" {
+				return reason
+			}
+		}
+		return ""
+	})
+}
+
+func vanished(o inventory.Owner, declared Declared) string {
+	if _, ok := declared.Files[o.File]; !ok && o.File != "" {
+		return fmt.Sprintf("its file %s is gone; bring the file back and take single entries out of it", o.File)
+	}
+	if strings.HasPrefix(o.Unit, "cohort/") && declared.Units[o.Unit] == 0 {
+		return fmt.Sprintf("the roster of %s is empty; that is never taken for an intention", o.Unit)
+	}
+	return ""
+}
+
+// group is one level at which deletions are counted, and one kind within it.
+type group struct{ name, kind string }
+
+func tally(counts map[group]int, r inventory.Resource) {
+	for _, name := range groupNames(r) {
+		counts[group{name, r.Key.Kind()}]++
+	}
+}
+
+func groupNames(r inventory.Resource) []string {
+	names := []string{"the whole campus", r.Key.System()}
+	if r.Owner.File != "" {
+		names = append(names, r.Owner.File)
+	}
+	if r.Owner.Unit != "" {
+		names = append(names, r.Owner.Unit)
+	}
+	if r.Owner.Student != "" {
+		names = append(names, "student "+r.Owner.Student)
+	}
+	return names
+}
+
+// counted leaves out power, which goes with its guest, and what is not ours.
+func counted(r inventory.Resource) bool {
+	return !r.Owner.IsZero() && r.Key.Kind() != inventory.KindPower
+}

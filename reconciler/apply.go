@@ -1,0 +1,211 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// apply carries out what nothing blocks and gives one result for each step of
+// the plan, in key order.
+//
+// It is a walk over the graph of needs. One goroutine owns all of the walk's
+// state: it starts what is ready and free of claims, and waits for an answer, a
+// retry that falls due, or the stop. When ctx ends nothing new is started;
+// what runs gets r.Grace to finish and is otherwise left to the next pass.
+func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
+	if r.DryRun {
+		return nil
+	}
+	paused := r.paused()
+	w := newWalk(r)
+	for _, s := range p.Steps {
+		reason := s.Reason
+		if reason == "" && paused != "" {
+			reason = say(msgPaused, paused)
+		}
+		w.add(s.Change, reason)
+	}
+	w.run(ctx)
+	return w.results()
+}
+
+// Backoff is the pause before a change is tried again.
+type Backoff struct {
+	Wait time.Duration
+	Stop bool // give up: the next pass tries again
+}
+
+// task is one change on its way.
+type task struct {
+	inventory.Change
+	result   Result
+	claims   []inventory.Claim
+	waits    map[inventory.Key]bool // unfinished needs
+	due      time.Time              // not to be started before
+	started  time.Time
+	running  bool
+	finished bool
+}
+
+type walk struct {
+	r       *Reconciler
+	tasks   []*task // in key order
+	byKey   map[inventory.Key]*task
+	needers map[inventory.Key][]*task
+	held    map[string]int // claims in use
+	running int
+	answers chan answer
+	events  chan inventory.Event
+}
+
+// answer is what one call of System.Apply came back with.
+type answer struct {
+	batch    []*task
+	outcomes []inventory.Outcome
+}
+
+func newWalk(r *Reconciler) *walk {
+	return &walk{
+		r: r, byKey: map[inventory.Key]*task{}, needers: map[inventory.Key][]*task{}, held: map[string]int{},
+		answers: make(chan answer), events: make(chan inventory.Event),
+	}
+}
+
+// add takes a step up; one with a reason is never tried.
+func (w *walk) add(c inventory.Change, blocked string) {
+	t := &task{Change: c, waits: map[inventory.Key]bool{}, finished: blocked != ""}
+	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
+	if claimer, ok := w.system(c.Key).(Claimer); ok && blocked == "" {
+		t.claims = claimer.Claims(c)
+	}
+	w.tasks = append(w.tasks, t)
+	w.byKey[c.Key] = t
+	for _, need := range c.Needs {
+		t.waits[need] = true
+		w.needers[need] = append(w.needers[need], t)
+	}
+}
+
+func (w *walk) system(key inventory.Key) System { return w.r.Systems[key.System()].System }
+
+// run walks until everything is finished or ctx has ended.
+func (w *walk) run(ctx context.Context) {
+	work, cancel := graceful(ctx, w.r.Grace)
+	defer cancel()
+	for _, t := range slices.Clone(w.tasks) {
+		if t.finished {
+			w.release(t)
+		}
+	}
+	stopped := ctx.Done()
+	for {
+		var next time.Time
+		if ctx.Err() == nil {
+			next = w.start(work)
+		}
+		if w.running == 0 && next.IsZero() {
+			break
+		}
+		w.tell()
+		select {
+		case a := <-w.answers:
+			w.settle(a)
+		case e := <-w.events:
+			w.progress(e)
+		case <-until(next):
+		case <-stopped:
+			stopped = nil // noticed; what runs is still waited for
+		}
+	}
+	w.abandon(ctx)
+}
+
+// settle books the outcomes of a batch. A change without an outcome is unknown:
+// only the next pass can tell.
+func (w *walk) settle(a answer) {
+	w.running--
+	outcomes := map[inventory.Key]inventory.Outcome{}
+	for _, o := range a.outcomes {
+		outcomes[o.Key] = o
+	}
+	for _, c := range a.batch[0].claims {
+		w.held[c.Name]--
+	}
+	for _, t := range a.batch {
+		o, ok := outcomes[t.Key]
+		if !ok {
+			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: "the system gave no answer for it"}
+		}
+		w.finish(t, o)
+	}
+}
+
+// finish books one outcome, or puts the change back for another try.
+func (w *walk) finish(t *task, o inventory.Outcome) {
+	t.running = false
+	t.result.Outcome = o
+	t.result.Seconds += w.r.now().Sub(t.started).Seconds()
+	log := w.r.Log.With("key", t.Key, "action", t.Action, "attempt", t.result.Attempts)
+	switch o.State {
+	case inventory.StateDone:
+		log.Info("change done")
+	case inventory.StateRetry:
+		if pause := w.r.backoff(t.result.Attempts); !pause.Stop {
+			t.due = time.Now().Add(pause.Wait)
+			log.Info("change tried again", "in", pause.Wait, "error", o.Error)
+			return
+		}
+		fallthrough
+	default:
+		log.Warn("change not done", "state", o.State, "error", o.Error)
+	}
+	t.finished = true
+	w.progress(inventory.Event{Key: t.Key, Text: string(o.State)})
+	w.release(t)
+}
+
+// release lets the changes that waited for t go on, or blocks them for good.
+func (w *walk) release(t *task) {
+	for _, needer := range w.needers[t.Key] {
+		delete(needer.waits, t.Key)
+		if !t.succeeded() && !needer.finished && !needer.running {
+			needer.finished = true
+			needer.result.Blocked = "waits for " + string(t.Key)
+			w.release(needer)
+		}
+	}
+}
+
+func (t *task) succeeded() bool {
+	return t.result.Blocked == "" && t.result.State == inventory.StateDone
+}
+
+// abandon marks what a stop kept from being started.
+func (w *walk) abandon(ctx context.Context) {
+	for _, t := range w.tasks {
+		if !t.finished {
+			t.finished = true
+			if t.result.Attempts == 0 {
+				t.result.Blocked = "stopped before it was started"
+			}
+			if ctx.Err() == nil {
+				// Only a circle of needs leaves work undone without a stop.
+				t.result.Blocked = "it needs itself, through other changes"
+			}
+		}
+	}
+}
+
+func (w *walk) results() []Result {
+	results := make([]Result, len(w.tasks))
+	for i, t := range w.tasks {
+		results[i] = t.result
+	}
+	slices.SortFunc(results, func(a, b Result) int { return cmp.Compare(a.Key, b.Key) })
+	return results
+}

@@ -1,0 +1,75 @@
+package reconciler
+
+import (
+	"strings"
+	"sync"
+)
+
+// History keeps the newest passes for the pages. It is safe for concurrent use.
+type History struct {
+	mu     sync.Mutex
+	passes []*Pass // oldest first
+	keep   int
+}
+
+// NewHistory keeps up to n passes.
+func NewHistory(n int) *History { return &History{keep: n} }
+
+// Add publishes a pass, in place of an earlier stage of the same one.
+func (h *History) Add(p *Pass) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.passes); n > 0 && h.passes[n-1].ID == p.ID {
+		h.passes[n-1] = p
+		return
+	}
+	h.passes = append(h.passes, p)
+	if len(h.passes) > h.keep {
+		h.passes = append([]*Pass(nil), h.passes[len(h.passes)-h.keep:]...)
+	}
+}
+
+// Find is the newest pass whose ID is id or whose commit begins with it.
+func (h *History) Find(id string) (*Pass, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.passes) - 1; i >= 0; i-- {
+		p := h.passes[i]
+		if p.ID == id || (len(id) >= 7 && strings.HasPrefix(p.Commit, id)) || p.proposal(id) {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+func (p *Pass) proposal(commit string) bool {
+	for _, q := range p.Proposals {
+		if len(commit) >= 7 && strings.HasPrefix(q.Commit, commit) {
+			return true
+		}
+	}
+	return false
+}
+
+// All are the kept passes, newest first.
+func (h *History) All() []*Pass {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]*Pass, 0, len(h.passes))
+	for i := len(h.passes) - 1; i >= 0; i-- {
+		out = append(out, h.passes[i])
+	}
+	return out
+}
+
+// Last is the newest pass that has ended, or nil.
+func (h *History) Last() *Pass {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.passes) - 1; i >= 0; i-- {
+		if h.passes[i].Stage == StageDone {
+			return h.passes[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package reconciler
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// answerProposals plans every open merge request against the same live state
+// and answers on its head commit. Nothing of a request is ever applied, and its
+// rules are those of the target branch: a request cannot admit itself.
+func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snapshot, live inventory.Listing, ours plan.Plan) {
+	proposals, err := r.Source.Proposals(ctx, base)
+	if err != nil {
+		r.Log.Warn("merge requests unread", "error", err)
+		return
+	}
+	for _, p := range proposals {
+		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems)
+		pass.Proposals = append(pass.Proposals, answer)
+	}
+	if len(proposals) > 0 {
+		r.publish(pass)
+	}
+}
+
+func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapshot, live inventory.Listing, ours plan.Plan, known []projects.Problem) ProposalPass {
+	answer := ProposalPass{ID: p.ID, Title: p.Title, URL: p.URL, Commit: p.Commit, Problem: p.Problem}
+	write := func(s Status) { answer.Statuses = setStatus(answer.Statuses, r.write(ctx, p.Commit, s)) }
+	if p.Problem != "" {
+		write(Status{ContextValidate, StatusFailed, p.Problem, ""})
+		return answer
+	}
+	desired := projects.Load(p.Tree).Desired(live.Items)
+	answer.Problems = slices.DeleteFunc(slices.Clone(desired.Problems), func(q projects.Problem) bool {
+		return slices.Contains(known, q)
+	})
+	write(validateStatus(answer.Problems, len(desired.Files), countGuests(desired)))
+
+	whole := r.plan(desired, live)
+	verdict := r.judge(ctx, base, whole, desired, live)
+	answer.Plan = without(verdict.Plan, ours)
+	write(planStatus(answer.Plan, totalsOf(answer.Plan), nil))
+	answer.Violations = about(verdict.Violations, answer.Plan)
+	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
+	return answer
+}
+
+// without is what p does that base does not: the steps that a request itself causes.
+func without(p, base plan.Plan) plan.Plan {
+	known := make(map[inventory.Key]plan.Step, len(base.Steps))
+	for _, s := range base.Steps {
+		known[s.Key] = s
+	}
+	var own plan.Plan
+	for _, s := range p.Steps {
+		if old, ok := known[s.Key]; !ok || !reflect.DeepEqual(old.Change, s.Change) {
+			own.Steps = append(own.Steps, s)
+		}
+	}
+	return own
+}
+
+// about keeps the violations that deny, or warn of, a step of the plan.
+func about(violations []Violation, p plan.Plan) []Violation {
+	mine := map[inventory.Key]bool{}
+	for _, s := range p.Steps {
+		mine[s.Key] = true
+	}
+	var own []Violation
+	for _, v := range violations {
+		if slices.ContainsFunc(v.Keys, func(k inventory.Key) bool { return mine[k] }) {
+			own = append(own, v)
+		}
+	}
+	return own
+}
+
+func countGuests(d projects.Desired) int {
+	n := 0
+	for _, r := range d.Resources {
+		if r.Key.Kind() == inventory.KindGuest {
+			n++
+		}
+	}
+	return n
+}
+
+func totalsOf(p plan.Plan) map[string]int {
+	totals := map[string]int{}
+	for _, s := range p.Steps {
+		totals[s.Key.Kind()]++
+	}
+	return totals
+}

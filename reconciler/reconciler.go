@@ -1,0 +1,136 @@
+// Package reconciler makes one pass and repeats it: it reads the newest commit
+// and every live system, plans the difference, has it judged, applies what may
+// be applied, and answers on the commit.
+//
+// The interfaces it consumes stand in contracts.go with their contracts. To add
+// a live system, a source or a policy, implement one of them and wire it in
+// cmd/provost; nothing here changes.
+//
+// The package refuses to keep state of its own about the world: what is live is
+// read in every pass, and a pass that is cut off anywhere is finished by the next.
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// ApplyMode says what the daemon may do with a system.
+type ApplyMode string
+
+// The modes: off observes and reports, manual waits for "provost apply", auto applies.
+const (
+	ApplyOff    ApplyMode = "off"
+	ApplyManual ApplyMode = "manual"
+	ApplyAuto   ApplyMode = "auto"
+)
+
+// Managed is a live system and what may be done with it.
+type Managed struct {
+	System System
+	Apply  ApplyMode
+	Prune  bool // whether things of ours that nothing declares any more are deleted
+}
+
+// Reconciler makes passes. Its fields are set once, before the first pass.
+type Reconciler struct {
+	Source  Source
+	Systems map[string]Managed // by the name that keys begin with
+	Policy  Policy
+	Guard   plan.Limits
+	Log     *slog.Logger
+
+	PublicURL string              // where the pages are reached; "" writes no links
+	Manual    bool                // a person asked for this pass: manual systems are applied too
+	DryRun    bool                // apply nothing and write no statuses
+	Paused    func() string       // why nothing may be applied now, or ""
+	Grace     time.Duration       // how long running changes may go on after a stop; default 30 s
+	Watch     func(Progress)      // told of progress; called from one goroutine at a time
+	Now       func() time.Time    // the clock that policies and pages see; default time.Now
+	History   func(*Pass)         // told of the pass after each stage
+	Retry     func(n int) Backoff // default DefaultBackoff
+}
+
+// RunOnce makes one pass. The pass says what happened to every change; the
+// error is for what kept the pass from happening at all.
+func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
+	snapshot, err := r.Source.Latest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the repository: %w", err)
+	}
+	pass := r.begin(ctx, snapshot)
+
+	campus := projects.Load(snapshot.Tree)
+	r.validated(ctx, pass, campus)
+
+	live := r.observe(ctx)
+	desired := campus.Desired(live.Items)
+	proposal := r.plan(desired, live)
+	r.planned(ctx, pass, desired, live, proposal)
+
+	verdict := r.judge(ctx, snapshot, proposal, desired, live)
+	r.judged(ctx, pass, verdict)
+	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)
+
+	results := r.apply(ctx, verdict.Plan)
+	r.applied(ctx, pass, results)
+	return pass, nil
+}
+
+// plan is the difference with everything blocked that no policy needs to see.
+func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan.Plan {
+	p := plan.Diff(plan.Input{
+		Desired:     desired.Resources,
+		Live:        live.Items,
+		Unknown:     append(live.Unknown, desired.Frozen...),
+		FrozenFiles: desired.Files,
+	})
+	p = p.Block(plan.GateField, r.refusal)
+	p = p.Block(plan.GateMode, r.pruning)
+	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units}, r.Guard)
+	return p.BlockDependants()
+}
+
+// refusal asks the system whether it can make the change in place.
+func (r *Reconciler) refusal(s plan.Step) string {
+	managed, ok := r.Systems[s.Key.System()]
+	if !ok {
+		return fmt.Sprintf("no system %q is configured", s.Key.System())
+	}
+	if refuser, ok := managed.System.(Refuser); ok {
+		return refuser.Refuse(s.Change)
+	}
+	return ""
+}
+
+// pruning holds deletions back where they are not switched on.
+func (r *Reconciler) pruning(s plan.Step) string {
+	if s.Action == inventory.Delete && !r.Systems[s.Key.System()].Prune {
+		return fmt.Sprintf("prune is off for %s", s.Key.System())
+	}
+	return ""
+}
+
+// permission says why a system's changes may not be applied now.
+func (r *Reconciler) permission(s plan.Step) string {
+	switch mode := r.Systems[s.Key.System()].Apply; {
+	case mode == ApplyOff:
+		return fmt.Sprintf("%s is only observed (apply: off)", s.Key.System())
+	case mode == ApplyManual && !r.Manual:
+		return fmt.Sprintf("%s waits for 'provost apply' (apply: manual)", s.Key.System())
+	}
+	return ""
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}

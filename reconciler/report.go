@@ -1,0 +1,123 @@
+package reconciler
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// begin opens the record of a pass over a commit.
+func (r *Reconciler) begin(ctx context.Context, s Snapshot) *Pass {
+	started := r.now()
+	pass := &Pass{
+		ID: strconv.FormatInt(started.UnixMilli(), 36), Commit: s.Commit, Branch: s.Branch,
+		Author: s.Author, Subject: s.Subject, Stage: StageReading, Started: started,
+		Totals: map[string]int{}, Units: map[string]int{},
+	}
+	r.Log.Info("pass begins", "pass", pass.ID, "commit", short(s.Commit), "branch", s.Branch)
+	r.publish(pass)
+	return pass
+}
+
+// validated answers whether the declarations can be read at all. What only the
+// live state shows is added when the plan stands.
+func (r *Reconciler) validated(ctx context.Context, pass *Pass, campus *projects.Campus) {
+	pass.Problems = campus.Problems()
+	if len(pass.Problems) > 0 {
+		// Told at once: the author of a broken file should not wait for a slow cluster.
+		r.status(ctx, pass, validateStatus(pass.Problems, 0, 0))
+	}
+}
+
+// planned answers with the plan and closes the validation.
+func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired, live inventory.Listing, p plan.Plan) {
+	pass.Stage, pass.Plan, pass.Unknown, pass.Units = StagePlanned, p, live.Unknown, d.Units
+	pass.Problems = d.Problems
+	for _, res := range d.Resources {
+		pass.Totals[res.Key.Kind()]++
+	}
+	pass.Machines = pass.Totals[inventory.KindGuest]
+	r.status(ctx, pass, validateStatus(pass.Problems, len(d.Files), pass.Machines))
+	r.status(ctx, pass, planStatus(p, pass.Totals, live.Unknown))
+	r.publish(pass)
+}
+
+// judged answers with what the rules said, and says that the work begins.
+func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict) {
+	pass.Stage, pass.Plan, pass.Violations, pass.Error = StageApplying, v.Plan, v.Violations, v.Error
+	r.status(ctx, pass, policyStatus(v))
+	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" {
+		r.status(ctx, pass, Status{ContextApply, StatusRunning, say(msgApplying, ready), ""})
+	}
+	r.publish(pass)
+}
+
+// applied closes the pass.
+func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) {
+	pass.Stage, pass.Results, pass.Finished = StageDone, results, r.now()
+	if r.DryRun {
+		r.publish(pass)
+		return
+	}
+	r.status(ctx, pass, applyStatus(pass, r.paused()))
+	r.publish(pass)
+	r.Log.Info("pass ends", "pass", pass.ID, "commit", short(pass.Commit), "changed", pass.Changed(), "failed", pass.Failed(),
+		"blocked", len(pass.Plan.BlockedSteps()), "problems", len(pass.Problems), "unread", len(pass.Unknown),
+		"took", pass.Finished.Sub(pass.Started).Round(1e6).String())
+}
+
+// status writes one verdict on the pass's commit. A forge that does not answer
+// never stops a pass.
+func (r *Reconciler) status(ctx context.Context, pass *Pass, s Status) {
+	pass.Statuses = setStatus(pass.Statuses, r.write(ctx, pass.Commit, s))
+}
+
+func (r *Reconciler) write(ctx context.Context, commit string, s Status) Status {
+	if r.PublicURL != "" {
+		s.TargetURL = strings.TrimSuffix(r.PublicURL, "/") + "/passes/" + short(commit)
+	}
+	s.Description = clip(s.Description)
+	if r.DryRun {
+		return s
+	}
+	if err := r.Source.SetStatus(context.WithoutCancel(ctx), commit, s); err != nil {
+		r.Log.Warn("status not written", "commit", short(commit), "context", s.Context, "error", err)
+	}
+	return s
+}
+
+func setStatus(list []Status, s Status) []Status {
+	out := make([]Status, 0, len(list)+1)
+	for _, old := range list {
+		if old.Context != s.Context {
+			out = append(out, old)
+		}
+	}
+	return append(out, s)
+}
+
+// publish hands a copy of the pass to whoever watches.
+func (r *Reconciler) publish(pass *Pass) {
+	if r.History != nil {
+		copied := *pass
+		r.History(&copied)
+	}
+}
+
+func (r *Reconciler) paused() string {
+	if r.Paused == nil {
+		return ""
+	}
+	return r.Paused()
+}
+
+func short(commit string) string {
+	if len(commit) > 12 {
+		return commit[:12]
+	}
+	return commit
+}

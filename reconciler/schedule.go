@@ -1,0 +1,123 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// start begins everything that may begin now, in key order, and returns when
+// the next retry falls due, or zero.
+func (w *walk) start(ctx context.Context) (next time.Time) {
+	now := time.Now()
+	for _, t := range w.tasks {
+		switch {
+		case t.finished || t.running || len(t.waits) > 0:
+		case t.due.After(now):
+			if next.IsZero() || t.due.Before(next) {
+				next = t.due
+			}
+		case w.free(t.claims):
+			w.launch(ctx, w.batch(t, now))
+		}
+	}
+	return next
+}
+
+// free reports whether all of the claims can be had at once.
+func (w *walk) free(claims []inventory.Claim) bool {
+	return w.limiting(claims) == ""
+}
+
+// limiting is the first claim that cannot be had, or "".
+func (w *walk) limiting(claims []inventory.Claim) string {
+	for _, c := range claims {
+		if w.held[c.Name] >= c.Limit {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// batch is first and, where the system takes many changes in one call, all
+// others that could begin now and claim the same.
+func (w *walk) batch(first *task, now time.Time) []*task {
+	batch := []*task{first}
+	batcher, ok := w.system(first.Key).(Batcher)
+	if !ok {
+		return batch
+	}
+	for _, t := range w.tasks {
+		if len(batch) >= batcher.MaxBatch() {
+			break
+		}
+		if t != first && !t.finished && !t.running && len(t.waits) == 0 && !t.due.After(now) &&
+			t.Key.System() == first.Key.System() && slices.Equal(t.claims, first.claims) {
+			batch = append(batch, t)
+		}
+	}
+	slices.SortFunc(batch, func(a, b *task) int { return cmp.Compare(a.Key, b.Key) })
+	return batch
+}
+
+// launch takes the claims and runs the batch on a goroutine of its own.
+func (w *walk) launch(ctx context.Context, batch []*task) {
+	for _, c := range batch[0].claims {
+		w.held[c.Name]++
+	}
+	changes := make([]inventory.Change, len(batch))
+	for i, t := range batch {
+		t.running, t.started = true, w.r.now()
+		t.result.Attempts++
+		changes[i] = t.Change
+	}
+	w.running++
+	system := w.system(batch[0].Key)
+	go func() {
+		outcomes := system.Apply(ctx, changes, func(e inventory.Event) { w.events <- e })
+		w.answers <- answer{batch, outcomes}
+	}()
+}
+
+// backoff is how long a change waits after its n-th attempt.
+func (r *Reconciler) backoff(n int) Backoff {
+	if r.Retry != nil {
+		return r.Retry(n)
+	}
+	return DefaultBackoff(n)
+}
+
+// DefaultBackoff tries seven times over about a minute: 0.5 s doubling to 16 s,
+// each with up to half as much again, so that losers of a lock do not come back together.
+func DefaultBackoff(n int) Backoff {
+	if n >= 7 {
+		return Backoff{Stop: true}
+	}
+	base := min(500*time.Millisecond<<(n-1), 16*time.Second)
+	return Backoff{Wait: base + rand.N(base/2)}
+}
+
+// graceful is a context that goes on for a while after its parent has ended.
+func graceful(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	if grace == 0 {
+		grace = 30 * time.Second
+	}
+	stop := context.AfterFunc(parent, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// until fires at t; a zero t never does.
+func until(t time.Time) <-chan time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(t))
+}

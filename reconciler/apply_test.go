@@ -1,0 +1,252 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// fake is a System whose changes take a second each and end as told.
+type fake struct {
+	mu      sync.Mutex
+	answers map[inventory.Key][]inventory.State // what each attempt ends as; done after that
+	claims  map[inventory.Key][]inventory.Claim
+	batch   int
+	calls   []string // "key+key" in the order in which they began
+	now     int      // running
+	most    int      // at once
+	lists   func() (inventory.Listing, error)
+}
+
+func (f *fake) List(context.Context) (inventory.Listing, error) {
+	if f.lists == nil {
+		return inventory.Listing{}, nil
+	}
+	return f.lists()
+}
+
+func (f *fake) Apply(ctx context.Context, changes []inventory.Change, tell func(inventory.Event)) []inventory.Outcome {
+	f.begin(changes)
+	tell(inventory.Event{Key: changes[0].Key, Text: "working"})
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now--
+	var out []inventory.Outcome
+	for _, c := range changes {
+		o := inventory.Outcome{Key: c.Key, State: inventory.StateDone}
+		if ctx.Err() != nil {
+			o.State, o.Error = inventory.StateUnknown, "stopped"
+		} else if states := f.answers[c.Key]; len(states) > 0 {
+			o.State, o.Error = states[0], "as told"
+			f.answers[c.Key] = states[1:]
+		}
+		if o.State != "silent" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (f *fake) begin(changes []inventory.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var keys []string
+	for _, c := range changes {
+		keys = append(keys, c.Key.Name())
+	}
+	f.calls = append(f.calls, strings.Join(keys, "+"))
+	f.now++
+	f.most = max(f.most, f.now)
+}
+
+func (f *fake) Claims(c inventory.Change) []inventory.Claim { return f.claims[c.Key] }
+func (f *fake) MaxBatch() int                               { return max(f.batch, 1) }
+
+// steps makes a plan from lines such as "c a b": c needs a and b.
+func steps(lines ...string) plan.Plan {
+	var p plan.Plan
+	for _, l := range lines {
+		names := strings.Fields(l)
+		s := plan.Step{Change: inventory.Change{Key: key(names[0]), Action: inventory.Create}}
+		for _, n := range names[1:] {
+			s.Needs = append(s.Needs, key(n))
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
+}
+
+func key(name string) inventory.Key { return inventory.MakeKey("sys", "thing", name) }
+
+func quiet(f *fake) *Reconciler {
+	return &Reconciler{
+		Systems: map[string]Managed{"sys": {System: f, Apply: ApplyAuto, Prune: true}},
+		Log:     slog.New(slog.DiscardHandler),
+		Retry: func(n int) Backoff {
+			return Backoff{Wait: time.Duration(n) * time.Second, Stop: n >= 3}
+		},
+	}
+}
+
+// show reads "a done×1 b -waits for sys/thing/a".
+func show(results []Result) string {
+	var parts []string
+	for _, r := range results {
+		text := r.Key.Name() + " "
+		if r.Blocked != "" {
+			text += "-" + r.Blocked
+		} else {
+			text += fmt.Sprintf("%s×%d", r.State, r.Attempts)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestApply(t *testing.T) {
+	for name, c := range map[string]struct {
+		fake  *fake
+		plan  plan.Plan
+		want  string
+		calls string // in order
+		took  time.Duration
+	}{
+		"everything at once, in key order": {
+			plan: steps("a", "b", "c"), want: "a done×1, b done×1, c done×1", took: time.Second,
+		},
+		"needs come first": {
+			plan: steps("a b", "b c", "c"), want: "a done×1, b done×1, c done×1", calls: "c b a", took: 3 * time.Second,
+		},
+		"a failed change blocks what needs it, however far, and nothing else": {
+			fake: &fake{answers: map[inventory.Key][]inventory.State{key("a"): {inventory.StateFailed}}},
+			plan: steps("a", "b a", "c b", "d"), took: time.Second,
+			want: "a failed×1, b -waits for sys/thing/a, c -waits for sys/thing/b, d done×1",
+		},
+		"retried with a growing pause": {
+			fake: &fake{answers: map[inventory.Key][]inventory.State{key("a"): {inventory.StateRetry, inventory.StateRetry}}},
+			plan: steps("a", "b a"), want: "a done×3, b done×1", took: (1 + 1 + 1 + 2 + 1 + 1) * time.Second,
+		},
+		"given up in the end": {
+			fake: &fake{answers: map[inventory.Key][]inventory.State{key("a"): {inventory.StateRetry, inventory.StateRetry, inventory.StateRetry}}},
+			plan: steps("a"), want: "a retry×3", took: 6 * time.Second,
+		},
+		"no answer is unknown": {
+			fake: &fake{answers: map[inventory.Key][]inventory.State{key("a"): {"silent"}}},
+			plan: steps("a", "b a"), want: "a unknown×1, b -waits for sys/thing/a", took: time.Second,
+		},
+		"a claim lets so many in": {
+			fake: &fake{claims: map[inventory.Key][]inventory.Claim{
+				key("a"): {{Name: "t", Limit: 2}}, key("b"): {{Name: "t", Limit: 2}}, key("c"): {{Name: "t", Limit: 2}},
+			}},
+			plan: steps("a", "b", "c", "d"), want: "a done×1, b done×1, c done×1, d done×1", took: 2 * time.Second,
+		},
+		"a batch takes what is ready": {
+			fake: &fake{batch: 3}, plan: steps("a", "b", "c", "d a"), calls: "a+b+c d", took: 2 * time.Second,
+			want: "a done×1, b done×1, c done×1, d done×1",
+		},
+		"a circle ends": {
+			plan: steps("a b", "b a", "c"), took: time.Second,
+			want: "a -it needs itself, through other changes, b -it needs itself, through other changes, c done×1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.fake == nil {
+				c.fake = &fake{}
+			}
+			synctest.Test(t, func(t *testing.T) {
+				started := time.Now()
+				got := quiet(c.fake).apply(t.Context(), c.plan)
+				if show(got) != c.want {
+					t.Errorf("got  %s\nwant %s", show(got), c.want)
+				}
+				if took := time.Since(started); took != c.took {
+					t.Errorf("took %s, want %s", took, c.took)
+				}
+				if calls := strings.Join(c.fake.calls, " "); c.calls != "" && calls != c.calls {
+					t.Errorf("calls %q, want %q", calls, c.calls)
+				}
+			})
+		})
+	}
+}
+
+func TestStopStartsNothingNewAndWaitsForWhatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		f := &fake{}
+		time.AfterFunc(500*time.Millisecond, stop)
+		got := show(quiet(f).apply(ctx, steps("a", "b a")))
+		if want := "a done×1, b -stopped before it was started"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func TestStopDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		r := quiet(&fake{})
+		r.Grace = 200 * time.Millisecond
+		time.AfterFunc(500*time.Millisecond, stop)
+		started := time.Now()
+		got := show(r.apply(ctx, steps("a")))
+		if want := "a unknown×1"; got != want || time.Since(started) != 700*time.Millisecond {
+			t.Errorf("got %s after %s, want %s after 700ms", got, time.Since(started), want)
+		}
+	})
+}
+
+func TestPausedAppliesNothing(t *testing.T) {
+	f := &fake{}
+	r := quiet(f)
+	r.Paused = func() string { return "exams" }
+	if got := show(r.apply(t.Context(), steps("a"))); got != "a -paused: exams" || len(f.calls) > 0 {
+		t.Errorf("got %s, %d calls", got, len(f.calls))
+	}
+}
+
+func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{claims: map[inventory.Key][]inventory.Claim{}}
+		for _, n := range []string{"a", "b", "c"} {
+			f.claims[key(n)] = []inventory.Claim{{Name: "template 9000", Limit: 1}}
+		}
+		r := quiet(f)
+		var seen []Progress
+		r.Watch = func(p Progress) { seen = append(seen, p) }
+		r.apply(t.Context(), steps("a", "b", "c"))
+		if !slices.ContainsFunc(seen, func(p Progress) bool { return p.Waiting["template 9000"] == 2 && p.Running == 1 }) {
+			t.Errorf("nobody was told that two changes wait for the template: %+v", seen)
+		}
+		if last := seen[len(seen)-1]; last.Done != 3 || last.Running != 0 {
+			t.Errorf("the last word is %+v", last)
+		}
+	})
+}
+
+func TestDefaultBackoffGrowsAndEnds(t *testing.T) {
+	var last time.Duration
+	for n := 1; n < 7; n++ {
+		b := DefaultBackoff(n)
+		if b.Stop || b.Wait <= last/2 {
+			t.Errorf("attempt %d: %+v after %s", n, b, last)
+		}
+		last = b.Wait
+	}
+	if !DefaultBackoff(7).Stop {
+		t.Error("it never ends")
+	}
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/provost-dev/provost/reconciler"
+)
+
+// Metrics counts what passes did, for Prometheus. Labels never hold names of
+// people or machines: a campus has too many, and they are nobody's business there.
+type Metrics struct {
+	registry *prometheus.Registry
+	passes   prometheus.Counter
+	seconds  prometheus.Histogram
+	changes  *prometheus.CounterVec
+	blocked  *prometheus.GaugeVec
+	declared *prometheus.GaugeVec
+	problems prometheus.Gauge
+	unread   prometheus.Gauge
+	last     prometheus.Gauge
+}
+
+// NewMetrics makes counters in a registry of their own.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		passes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "provost_passes_total", Help: "Passes that ended."}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "provost_pass_seconds", Help: "How long passes took.",
+			Buckets: prometheus.ExponentialBuckets(0.125, 2, 14)}),
+		changes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_changes_total", Help: "Changes tried, by how they ended."}, []string{"kind", "action", "state"}),
+		blocked:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_blocked_changes", Help: "Changes that the last pass held back."}, []string{"gate"}),
+		declared: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_declared", Help: "Resources declared."}, []string{"kind"}),
+		problems: prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_declaration_errors", Help: "Errors in the declarations."}),
+		unread:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_unread_parts", Help: "Parts of live systems that could not be read."}),
+		last:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_last_pass_timestamp_seconds", Help: "When the last pass ended."}),
+	}
+	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.problems, m.unread, m.last,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Observe counts a pass that has ended; other stages are passed over.
+func (m *Metrics) Observe(p *reconciler.Pass) {
+	if p.Stage != reconciler.StageDone {
+		return
+	}
+	m.passes.Inc()
+	m.seconds.Observe(p.Finished.Sub(p.Started).Seconds())
+	m.last.Set(float64(p.Finished.UnixMilli()) / 1000)
+	m.problems.Set(float64(len(p.Problems)))
+	m.unread.Set(float64(len(p.Unknown)))
+	for _, r := range p.Results {
+		if r.Blocked == "" {
+			m.changes.WithLabelValues(r.Key.Kind(), string(r.Action), string(r.State)).Inc()
+		}
+	}
+	m.blocked.Reset()
+	for gate, n := range p.Plan.Count().Gates {
+		m.blocked.WithLabelValues(string(gate)).Set(float64(n))
+	}
+	m.declared.Reset()
+	for kind, n := range p.Totals {
+		m.declared.WithLabelValues(kind).Set(float64(n))
+	}
+}

@@ -1,0 +1,93 @@
+// Package web serves what a person or a monitor wants to see of a running
+// daemon: its health, its metrics, the badge of the campus or of one cohort or
+// project, and a page for each pass. It also mounts the webhook.
+//
+// To add a page, add a route in [Handler] and a template beside page.html.
+// The package refuses to change anything: every page is read-only, and the
+// webhook does no more than ask for a pass.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/provost-dev/provost/reconciler"
+)
+
+// Site is what the pages are made from.
+type Site struct {
+	Campus  string
+	Version string
+	History *reconciler.History
+	Metrics *Metrics
+	Webhook http.Handler // nil where no forge calls
+	// MaxAge is how old the last pass may be before /readyz complains.
+	MaxAge time.Duration
+}
+
+// Handler routes requests. Every answer carries headers that keep a browser
+// from doing more with it than show it.
+func Handler(s Site) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", s.Metrics.Handler())
+	mux.HandleFunc("GET /badge.svg", s.badge)
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /passes", s.index)
+	mux.HandleFunc("GET /passes/{id}", s.pass)
+	if s.Webhook != nil {
+		mux.Handle("/webhook", s.Webhook)
+	}
+	return guarded(mux)
+}
+
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ready answers 503 until a pass has ended, and when the last one is too old:
+// a daemon that is alive but makes no passes is of no use.
+func (s Site) ready(w http.ResponseWriter, _ *http.Request) {
+	last := s.History.Last()
+	switch {
+	case last == nil:
+		http.Error(w, "no pass has ended yet", http.StatusServiceUnavailable)
+	case s.MaxAge > 0 && time.Since(last.Finished) > s.MaxAge:
+		http.Error(w, "the last pass ended "+last.Finished.Format(time.RFC3339), http.StatusServiceUnavailable)
+	default:
+		fmt.Fprintln(w, "ready")
+	}
+}
+
+// Serve answers on l until ctx ends, with limits that keep a slow or endless
+// client from holding a connection.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	stop := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if server.Shutdown(closing) != nil {
+			server.Close()
+		}
+	})
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve: %w", err)
+	}
+	return nil
+}

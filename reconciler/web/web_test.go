@@ -1,0 +1,131 @@
+package web
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+const commit = "0123456789abcdef0123456789abcdef01234567"
+
+func site(passes ...*reconciler.Pass) Site {
+	s := Site{Campus: "isima", History: reconciler.NewHistory(3), Metrics: NewMetrics(), MaxAge: time.Hour}
+	for _, p := range passes {
+		s.History.Add(p)
+		s.Metrics.Observe(p)
+	}
+	return s
+}
+
+func ended(edit func(*reconciler.Pass)) *reconciler.Pass {
+	p := &reconciler.Pass{
+		ID: "p1", Commit: commit, Branch: "main", Subject: "Add <b>gis3</b>", Stage: reconciler.StageDone,
+		Started: time.Now().Add(-3 * time.Second), Finished: time.Now(), Machines: 62,
+		Units: map[string]int{"cohort/gis3": 60}, Totals: map[string]int{"guest": 62},
+	}
+	if edit != nil {
+		edit(p)
+	}
+	return p
+}
+
+func get(t *testing.T, s Site, path string) (int, string, http.Header) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(s).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	body, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, string(body), w.Result().Header
+}
+
+func TestReadyOnlyAfterARecentPass(t *testing.T) {
+	old := ended(func(p *reconciler.Pass) { p.Finished = time.Now().Add(-2 * time.Hour) })
+	for name, c := range map[string]struct {
+		site Site
+		want int
+	}{"none": {site(), 503}, "recent": {site(ended(nil)), 200}, "old": {site(old), 503}} {
+		if code, body, _ := get(t, c.site, "/readyz"); code != c.want {
+			t.Errorf("%s: %d %s, want %d", name, code, body, c.want)
+		}
+	}
+	if code, _, _ := get(t, site(), "/healthz"); code != 200 {
+		t.Errorf("/healthz: %d", code)
+	}
+}
+
+func TestPassPage(t *testing.T) {
+	p := ended(func(p *reconciler.Pass) {
+		p.Problems = []projects.Problem{{File: "cohorts/a.yaml", Line: 3, Column: 5, Message: "unknown key <x>"}}
+		p.Plan.Steps = []plan.Step{{Change: inventory.Change{Key: "cri/guest/vm-x", Action: inventory.Delete}, Gate: plan.GateGuard, Reason: "too many"}}
+	})
+	for _, id := range []string{"p1", commit[:12], commit} {
+		code, body, header := get(t, site(p), "/passes/"+id)
+		if code != 200 || header.Get("Content-Security-Policy") == "" {
+			t.Fatalf("%s: %d, headers %v", id, code, header)
+		}
+		for _, want := range []string{"cohorts/a.yaml:3:5", "unknown key &lt;x&gt;", "cri/guest/vm-x", "too many", "&lt;b&gt;gis3"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the page lacks %q", id, want)
+			}
+		}
+	}
+	if code, _, _ := get(t, site(p), "/passes/nothing"); code != 404 {
+		t.Errorf("unknown pass: %d, want 404", code)
+	}
+	var read reconciler.Pass
+	if _, body, _ := get(t, site(p), "/passes/p1.json"); json.Unmarshal([]byte(body), &read) != nil || read.Commit != commit {
+		t.Errorf("JSON: %s", body)
+	}
+	if code, body, _ := get(t, site(p), "/"); code != 200 || !strings.Contains(body, "/passes/p1") {
+		t.Errorf("index: %d %s", code, body)
+	}
+}
+
+func TestBadge(t *testing.T) {
+	failing := ended(func(p *reconciler.Pass) {
+		p.Results = []reconciler.Result{{
+			Outcome: inventory.Outcome{Key: "cri/guest/x", State: inventory.StateFailed, Error: "no"},
+			Owner:   inventory.Owner{Unit: "cohort/gis3"},
+		}}
+	})
+	for _, c := range []struct {
+		site        Site
+		query, want string
+	}{
+		{site(), "", "isima: starting"},
+		{site(ended(nil)), "", "isima: 62 machines"},
+		{site(ended(nil)), "?cohort=gis3", "gis3: 60 machines"},
+		{site(ended(nil)), "?project=nope", "nope: not declared"},
+		{site(failing), "?cohort=gis3", "gis3: 1 failed"},
+		{site(ended(nil)), "?project=%3Cscript%3E", "&lt;script&gt;: not declared"},
+	} {
+		code, body, header := get(t, c.site, "/badge.svg"+c.query)
+		if code != 200 || !strings.Contains(body, c.want) || !strings.HasPrefix(header.Get("Content-Type"), "image/svg+xml") {
+			t.Errorf("%q: %d %s, want %q", c.query, code, body, c.want)
+		}
+		if err := xml.Unmarshal([]byte(body), new(struct{})); err != nil {
+			t.Errorf("%q: not XML: %v", c.query, err)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	_, body, _ := get(t, site(ended(nil)), "/metrics")
+	for _, want := range []string{"provost_passes_total 1", `provost_declared{kind="guest"} 62`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in the metrics", want)
+		}
+	}
+}

@@ -58,6 +58,9 @@ func (m *mirror) try(ctx context.Context, want []plumbing.ReferenceName, use fun
 	if err := m.open(); err != nil {
 		return err
 	}
+	if len(want) == 0 {
+		return use(m.st, nil)
+	}
 	at, err := fetch(ctx, m.server, m.st, want, func(pack io.Reader) error {
 		return storePack(m.st, m.dir, pack)
 	})

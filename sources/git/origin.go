@@ -17,8 +17,9 @@ type store = storer.Storer
 type origin interface {
 	// read brings the wanted references up to date, as far as they exist, and
 	// hands a store that holds all they reach to use, with every reference
-	// there is. What use says is damaged is mended once, where that is possible,
-	// and use called again.
+	// there is. Where nothing is wanted, what is at hand already will do. What
+	// use says is damaged is mended once, where that is possible, and use called
+	// again.
 	read(ctx context.Context, want []plumbing.ReferenceName, use func(store, refs) error) error
 	// write moves a reference from old (zero: it is not there yet) to new, and
 	// sends objects along, all of which st holds. It gives errMoved when the

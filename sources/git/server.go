@@ -106,15 +106,15 @@ func push(ctx context.Context, srv server, st store, ref plumbing.ReferenceName,
 	req.Commands = []*packp.Command{{Name: ref, Old: old, New: new}}
 	req.Packfile = io.NopCloser(&pack)
 	report, err := s.ReceivePack(ctx, req)
-	if moved(report) {
+	if refusedAsMoved(report) {
 		return errMoved
 	}
 	return ended(ctx, err)
 }
 
-// moved reads from a server's refusal that the reference stands elsewhere. The
+// refusedAsMoved reads from a server's refusal that the reference stands elsewhere. The
 // protocol has no code for it, only words that differ from server to server.
-func moved(report *packp.ReportStatus) bool {
+func refusedAsMoved(report *packp.ReportStatus) bool {
 	if report == nil {
 		return false
 	}

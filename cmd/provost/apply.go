@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/provost-dev/provost/reconciler"
+)
+
+func applyCommand() command {
+	return command{
+		name: "apply", summary: "make one pass now, manual systems included",
+		help: `Apply makes one pass over the newest commit, as the daemon does, and also applies
+to systems that are set to apply: manual. It shows the plan first, then progress,
+and writes statuses. It exits 0 when everything declared is true afterwards.
+Interrupt it once and it finishes what runs and starts nothing new.
+
+Example:
+  provost plan  --config provost.yaml
+  provost apply --config provost.yaml`,
+		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+			logs := addLogFlags(flags)
+			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
+				log, err := logs.open(t.err)
+				if err != nil {
+					return exitError, err
+				}
+				c, err := readConfig(*config)
+				if err != nil {
+					return exitError, err
+				}
+				r, source, err := build(c, log)
+				if err != nil {
+					return exitError, err
+				}
+				defer source.Close(context.WithoutCancel(ctx))
+				r.Manual, r.Watch = true, newProgress(t.out)
+				r.History = func(p *reconciler.Pass) {
+					if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {
+						printPlan(t.out, p)
+					}
+				}
+				pass, err := r.RunOnce(ctx)
+				if err != nil {
+					return exitError, err
+				}
+				return showResults(t.out, pass), nil
+			}
+		},
+	}
+}
+
+// showResults prints what did not become true and how the pass ended.
+func showResults(w io.Writer, pass *reconciler.Pass) int {
+	for _, r := range pass.Results {
+		switch {
+		case r.Blocked != "":
+		case r.Error != "":
+			fmt.Fprintf(w, "%s: %s %s: %s\n", r.State, r.Action, r.Key, oneLine(r.Error))
+		}
+	}
+	fmt.Fprintf(w, "%d changed, %d failed, %d blocked.\n", pass.Changed(), pass.Failed(), len(pass.Plan.BlockedSteps()))
+	if !pass.Converged() {
+		return exitError
+	}
+	return exitOK
+}

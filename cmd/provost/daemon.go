@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/web"
+	"github.com/provost-dev/provost/sources/watch"
+	"github.com/provost-dev/provost/sources/webhook"
+)
+
+func daemonCommand() command {
+	return command{
+		name: "daemon", summary: "watch the repository and make it true, for ever",
+		help: `Daemon makes a pass at once, after every webhook call or change of a local
+repository, and after every interval. It answers on commits with statuses and
+serves pages, the badge and metrics on the address in listen:. When its
+configuration file changes it starts anew with it, unless the new one is broken.
+SIGTERM or Ctrl-C: no new change is started, running ones get grace: to finish.
+
+Example:
+  provost daemon --config /etc/provost/provost.yaml --log-format json`,
+		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+			config := flags.String("config", "provost.yaml", "the configuration `FILE`")
+			logs := addLogFlags(flags)
+			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
+				log, err := logs.open(t.err)
+				if err != nil {
+					return exitError, err
+				}
+				return exitOK, keepRunning(ctx, *config, log)
+			}
+		},
+	}
+}
+
+// keepRunning runs daemons one after the other, each with the newest
+// configuration that could be used.
+func keepRunning(ctx context.Context, path string, log *slog.Logger) error {
+	c, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	unlock, err := lockState(c.State)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for {
+		d := daemon{config: c, log: log}
+		next, err := d.runUntilReconfigured(ctx)
+		if next == nil {
+			return err
+		}
+		log.Info("the configuration changed: starting anew", "file", path)
+		c = next
+	}
+}
+
+// daemon is the reconciler with all that surrounds it while it runs.
+type daemon struct {
+	config  *Config
+	log     *slog.Logger
+	watch   func(reconciler.Progress) // nil for none
+	history func(*reconciler.Pass)    // told of every stage of a pass; nil for none
+	listen  net.Listener              // nil: from the configuration
+}
+
+// runUntilReconfigured returns the new configuration when the file has one that
+// can be used; a broken one is reported and passed over.
+func (d daemon) runUntilReconfigured(ctx context.Context) (*Config, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changed := make(chan *Config, 1)
+	err := startWatch(ctx, []string{d.config.path}, d.log, func() {
+		c, err := readConfig(d.config.path)
+		if err != nil {
+			d.log.Error("the new configuration is not used", "error", err)
+			return
+		}
+		select {
+		case changed <- c:
+			cancel()
+		default:
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.run(ctx); err != nil {
+		return nil, err
+	}
+	select {
+	case c := <-changed:
+		return c, nil
+	default:
+		return nil, nil
+	}
+}
+
+// run makes passes and serves until ctx ends.
+func (d daemon) run(ctx context.Context) error {
+	r, source, err := build(d.config, d.log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		source.Close(closing)
+	}()
+	trigger := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case trigger <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
+	if err := d.watchFiles(ctx, poke); err != nil {
+		return err
+	}
+	site, err := d.site(poke)
+	if err != nil {
+		return err
+	}
+	r.Watch = d.watch
+	r.History = func(p *reconciler.Pass) {
+		site.History.Add(p)
+		site.Metrics.Observe(p)
+		if d.history != nil {
+			d.history(p)
+		}
+	}
+	served, err := d.serve(ctx, site)
+	if err != nil {
+		return err
+	}
+	r.Run(ctx, d.config.Interval, trigger)
+	return <-served
+}
+
+// site is what the pages show, with the webhook where one is configured.
+func (d daemon) site(poke func()) (web.Site, error) {
+	s := web.Site{
+		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(),
+		History: reconciler.NewHistory(100), MaxAge: 10*d.config.Interval + time.Hour,
+	}
+	if file := d.config.Webhook.SecretFile; file != "" {
+		hook, err := webhook.New(file, d.log, poke)
+		if err != nil {
+			return s, fmt.Errorf("webhook: %w", err)
+		}
+		s.Webhook = hook
+	}
+	return s, nil
+}
+
+func (d daemon) serve(ctx context.Context, site web.Site) (<-chan error, error) {
+	served := make(chan error, 1)
+	l := d.listen
+	if l == nil {
+		if d.config.Listen == "" {
+			close(served)
+			return served, nil
+		}
+		var err error
+		if l, err = net.Listen("tcp", d.config.Listen); err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+	}
+	d.log.Info("serving pages", "address", l.Addr().String())
+	go func() { served <- web.Serve(ctx, l, web.Handler(site)) }()
+	return served, nil
+}
+
+// watchFiles asks for a pass when a repository on this machine changes.
+func (d daemon) watchFiles(ctx context.Context, poke func()) error {
+	info, err := os.Stat(d.config.Repository.URL)
+	if err != nil || !info.IsDir() {
+		return nil // not on this machine: polled, or told by the webhook
+	}
+	return startWatch(ctx, []string{d.config.Repository.URL}, d.log, poke)
+}
+
+func startWatch(ctx context.Context, paths []string, log *slog.Logger, changed func()) error {
+	if err := watch.Watch(ctx, paths, log, changed); err != nil {
+		return fmt.Errorf("cannot watch %v: %w", paths, err)
+	}
+	return nil
+}
+
+// lockState keeps two daemons from sharing a state directory. The kernel drops
+// the lock with the process, however it dies.
+func lockState(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot use the state directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the state directory: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another daemon runs on %s: stop it, or give this one a state directory and a campus of its own", dir)
+		}
+		return nil, fmt.Errorf("cannot lock the state directory: %w", err)
+	}
+	return func() { file.Close() }, nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/provost-dev/provost/policies"
+	"github.com/provost-dev/provost/projects"
+)
+
+func validateCommand() command {
+	return command{
+		name: "validate", args: "[DIR]", summary: "check a working tree, without network",
+		help: `Validate checks the campus, its cohorts, projects, keys and policies in a
+directory (the current one unless told) and prints every error with file, line,
+column and a hint. It needs no network and no configuration: run it before you
+commit, and in the repository's own CI. It exits 0 when all is well, else 1.
+
+Example:
+  provost validate
+  provost validate ~/campus`,
+		setup: func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+			return func(_ context.Context, t *terminal, args []string) (int, error) {
+				dir := "."
+				if len(args) > 1 {
+					return exitError, fmt.Errorf("it takes one directory, not %d", len(args))
+				} else if len(args) == 1 {
+					dir = args[0]
+				}
+				return validate(t, dir)
+			}
+		},
+	}
+}
+
+func validate(t *terminal, dir string) (int, error) {
+	tree, err := projects.ReadDir(os.DirFS(dir))
+	if err != nil {
+		return exitError, fmt.Errorf("cannot read %s: %w", dir, err)
+	}
+	// Desired without anything live finds what only shows across files.
+	desired := projects.Load(tree).Desired(nil)
+	problems := append(desired.Problems, policies.Validate(tree)...)
+	for _, p := range problems {
+		printProblem(t.out, p)
+	}
+	if len(problems) > 0 {
+		fmt.Fprintf(t.out, "\n%d errors\n", len(problems))
+		return exitError, nil
+	}
+	machines := 0
+	for _, n := range desired.Units {
+		machines += n
+	}
+	fmt.Fprintf(t.out, "%d files, %d machines: all is well\n", len(desired.Files), machines)
+	return exitOK, nil
+}

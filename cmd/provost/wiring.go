@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/provost-dev/provost/policies"
+	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
+	"github.com/provost-dev/provost/sources/forge/gitea"
+	"github.com/provost-dev/provost/sources/forge/github"
+	"github.com/provost-dev/provost/sources/forge/gitlab"
+	"github.com/provost-dev/provost/sources/git"
+)
+
+// build wires a reconciler from its configuration. Nothing is contacted yet.
+func build(c *Config, log *slog.Logger) (*reconciler.Reconciler, *sources.Composite, error) {
+	systems := map[string]reconciler.Managed{}
+	for name, s := range c.Systems {
+		system, err := s.open(name, c, log)
+		if err != nil {
+			return nil, nil, fmt.Errorf("systems.%s: %w", name, err)
+		}
+		systems[name] = reconciler.Managed{System: system, Apply: s.Apply, Prune: s.Prune}
+	}
+	repo, err := git.New(c.Repository, filepath.Join(c.State, "mirror"), log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("repository: %w", err)
+	}
+	forge, err := c.Forge.open(repo, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("forge: %w", err)
+	}
+	source := sources.New(repo, forge, log)
+	return &reconciler.Reconciler{
+		Source: source, Systems: systems, Policy: policies.New(log), Guard: c.Guard, Log: log,
+		PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
+	}, source, nil
+}
+
+// open makes the forge's client; nil where there is no forge and none is wanted.
+func (f ForgeConfig) open(repo *git.Repository, log *slog.Logger) (sources.Forge, error) {
+	switch {
+	case f.GitLab != nil:
+		return gitlab.New(*f.GitLab, log)
+	case f.Gitea != nil:
+		return gitea.New(*f.Gitea, log)
+	case f.GitHub != nil:
+		return github.New(*f.GitHub, log)
+	case f.Notes != nil:
+		return repo.Notes(), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,220 @@
+package winsim
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// recordChange is a change of one DNS record and of the mark beside it.
+type recordChange struct {
+	ID, Kind string
+	Zone     string       `json:"zone"`
+	Name     string       `json:"name"`
+	Type     string       `json:"type"`
+	Expect   *recordState `json:"expect"`
+	Set      *recordState `json:"set"`
+	Adopt    bool         `json:"adopt"`
+	Mark     recordMark   `json:"mark"`
+}
+
+type recordState struct {
+	Value string `json:"value"`
+	TTL   int64  `json:"ttl"` // seconds; 0 is the zone's default, and not compared
+}
+
+type recordMark struct {
+	Name  string   `json:"name"`
+	TTL   int64    `json:"ttl"`
+	Texts []string `json:"texts"`
+	Owned []string `json:"owned"`
+}
+
+func (c *recordChange) make(t *attempt) (conflict string) {
+	if !t.mayDNS() {
+		return t.fail("Get-DnsServerResourceRecord", errAccessDenied)
+	}
+	z := t.server.dom.zone(c.Zone)
+	if z == nil {
+		return t.fail("Get-DnsServerResourceRecord", errNoZone)
+	}
+	switch {
+	case c.Adopt:
+		return c.adopt(t, z)
+	case c.Set != nil:
+		return c.set(t, z)
+	default:
+		return c.remove(t, z)
+	}
+}
+
+func (c *recordChange) set(t *attempt, z *zone) (conflict string) {
+	standing := c.static(z, c.Set.Value)
+	expected := c.Expect != nil && c.Expect.Value != "" && c.static(z, c.Expect.Value) != nil && len(c.ours(z)) > 0
+	switch {
+	case standing != nil && c.fullyMarked(z):
+		if c.Set.TTL != 0 && standing.TTL != seconds(c.Set.TTL) {
+			c.replace(t, z, *standing)
+		}
+	case len(z.find(c.Name, c.Type)) == 0:
+		if c.addTexts(t, z) {
+			t.run(addCmdlet(c.Type), func() *cmdletError { return c.add(z, c.Name, c.Type, *c.Set) })
+		}
+	case expected:
+		if c.addTexts(t, z) {
+			c.replace(t, z, *c.static(z, c.Expect.Value))
+		}
+	default:
+		return "a record stands that is not ours or not as expected"
+	}
+	c.removeTexts(t, z, c.Mark.Texts)
+	return ""
+}
+
+func (c *recordChange) remove(t *attempt, z *zone) (conflict string) {
+	if c.Expect != nil && c.Expect.Value != "" && z.index(c.Name, c.Type, c.Expect.Value) >= 0 {
+		if c.static(z, c.Expect.Value) == nil || len(c.ours(z)) == 0 {
+			return "the record is dynamic or not marked"
+		}
+		t.run("Remove-DnsServerResourceRecord", func() *cmdletError { return z.remove(c.Name, c.Type, c.Expect.Value) })
+	}
+	c.removeTexts(t, z, nil)
+	return ""
+}
+
+func (c *recordChange) adopt(t *attempt, z *zone) (conflict string) {
+	if c.Expect == nil || c.static(z, c.Expect.Value) == nil {
+		return "the record to adopt does not stand as expected"
+	}
+	c.addTexts(t, z)
+	return ""
+}
+
+func (c *recordChange) stands(x *session) bool {
+	z := x.server.dom.zone(c.Zone)
+	if z == nil || !x.mayDNS() {
+		return false
+	}
+	switch {
+	case c.Adopt:
+		return c.fullyMarked(z)
+	case c.Set != nil:
+		r := c.static(z, c.Set.Value)
+		return r != nil && (c.Set.TTL == 0 || r.TTL == seconds(c.Set.TTL)) && c.fullyMarked(z)
+	default:
+		return (c.Expect == nil || c.static(z, c.Expect.Value) == nil) && len(c.ours(z)) == 0
+	}
+}
+
+// static is the record with a value that no client of the server wrote.
+func (c *recordChange) static(z *zone, value string) *Record {
+	i := z.index(c.Name, c.Type, value)
+	if i < 0 || z.records[i].Dynamic() {
+		return nil
+	}
+	return &z.records[i]
+}
+
+// ours are the texts at the mark's name that carry our mark.
+func (c *recordChange) ours(z *zone) []string {
+	var found []string
+	for _, r := range z.find(c.Mark.Name, "TXT") {
+		begins := func(owned string) bool { return strings.HasPrefix(r.Value+" ", owned) }
+		if slices.ContainsFunc(c.Mark.Owned, begins) {
+			found = append(found, r.Value)
+		}
+	}
+	return found
+}
+
+func (c *recordChange) fullyMarked(z *zone) bool {
+	for _, text := range c.Mark.Texts {
+		if z.index(c.Mark.Name, "TXT", text) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// addTexts reports whether the mark is whole now.
+func (c *recordChange) addTexts(t *attempt, z *zone) bool {
+	for _, text := range c.Mark.Texts {
+		if z.index(c.Mark.Name, "TXT", text) < 0 {
+			state := recordState{Value: text, TTL: c.Mark.TTL}
+			if !t.run(addCmdlet("TXT"), func() *cmdletError { return c.add(z, c.Mark.Name, "TXT", state) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (c *recordChange) removeTexts(t *attempt, z *zone, keep []string) {
+	for _, text := range c.ours(z) {
+		if !slices.Contains(keep, text) {
+			t.run("Remove-DnsServerResourceRecord", func() *cmdletError { return z.remove(c.Mark.Name, "TXT", text) })
+		}
+	}
+}
+
+func (c *recordChange) add(z *zone, name, kind string, state recordState) *cmdletError {
+	r := Record{Name: name, Type: kind, Value: canonicalValue(kind, state.Value), TTL: seconds(state.TTL)}
+	if r.TTL == 0 {
+		r.TTL = defaultTTL
+	}
+	if err := checkRecord(r); err != nil {
+		return err
+	}
+	return z.add(r)
+}
+
+// replace changes a record in place, as Set-DnsServerResourceRecord does.
+func (c *recordChange) replace(t *attempt, z *zone, old Record) {
+	t.run("Set-DnsServerResourceRecord", func() *cmdletError {
+		changed := old
+		changed.Value = canonicalValue(c.Type, c.Set.Value)
+		if c.Set.TTL != 0 {
+			changed.TTL = seconds(c.Set.TTL)
+		}
+		if err := checkRecord(changed); err != nil {
+			return err
+		}
+		from, to := z.index(old.Name, old.Type, old.Value), z.index(changed.Name, changed.Type, changed.Value)
+		if to >= 0 && to != from {
+			return errRecordExists
+		}
+		z.records[from] = changed
+		return nil
+	})
+}
+
+// checkRecord is what a cmdlet's parameters refuse.
+func checkRecord(r Record) *cmdletError {
+	const maxText = 254
+	ip, _ := netip.ParseAddr(r.Value)
+	switch {
+	case r.Name == "" || strings.HasSuffix(r.Name, "."):
+		return errNameNotInZone
+	case r.Type == "A" && !ip.Is4(),
+		r.Type == "AAAA" && (!ip.Is6() || ip.Is4In6()),
+		r.Type == "TXT" && len(r.Value) > maxText,
+		r.Value == "" || r.Value == ".":
+		return errBadParameter
+	}
+	return nil
+}
+
+func addCmdlet(kind string) string {
+	switch kind {
+	case "A", "AAAA":
+		return "Add-DnsServerResourceRecord" + kind
+	case "CNAME":
+		return "Add-DnsServerResourceRecordCName"
+	case "PTR":
+		return "Add-DnsServerResourceRecordPtr"
+	}
+	return "Add-DnsServerResourceRecord"
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }

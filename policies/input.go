@@ -1,0 +1,192 @@
+package policies
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/reconciler"
+)
+
+// inputValue is the document that rules see as input; the package documentation
+// describes it and testdata/input.golden.json shows one. It is built as a Rego
+// value at once: by way of maps, 10,000 changes would cost five times as much.
+func inputValue(in reconciler.PolicyInput, stock ledger, room capacity) ast.Value {
+	changes := []*ast.Term{}
+	for _, s := range in.Plan.Steps {
+		if !s.Blocked() {
+			changes = append(changes, changeTerm(s.Change))
+		}
+	}
+	return object(map[string]*ast.Term{
+		"actor": text(in.Actor),
+		"time":  text(in.Time.UTC().Format(time.RFC3339)),
+		"plan":  term(map[string]*ast.Term{"changes": ast.ArrayTerm(changes...)}),
+		"usage": usageTerm(stock),
+		"quota": list(stock.excess, excessTerm),
+		"live": term(map[string]*ast.Term{
+			"nodes":     placesTerm(room.nodes),
+			"storages":  placesTerm(room.storages),
+			"templates": each(room.templates, func(r inventory.Resource) *ast.Term { return attrsTerm(r.Attrs) }),
+		}),
+	})
+}
+
+func changeTerm(c inventory.Change) *ast.Term {
+	fields := map[string]*ast.Term{
+		"id":     text(string(c.Key)),
+		"action": text(string(c.Action)),
+		"system": text(c.Key.System()),
+		"kind":   text(c.Key.Kind()),
+		"name":   text(c.Key.Name()),
+		"owner":  ownerTerm(c.Owner),
+		"fields": list(c.Fields, text),
+		"needs":  list(c.Needs, func(k inventory.Key) *ast.Term { return text(string(k)) }),
+	}
+	if c.Before != nil {
+		fields["before"] = resourceTerm(c.Before.Attrs, c.Before.Owner)
+	}
+	if c.After != nil {
+		fields["after"] = resourceTerm(afterAttrs(c), c.After.Owner)
+	}
+	return term(fields)
+}
+
+// resourceTerm is a resource's attributes with its owner beside them.
+func resourceTerm(attrs inventory.Attrs, owner inventory.Owner) *ast.Term {
+	return attrsTerm(attrs, [2]*ast.Term{text("owner"), ownerTerm(owner)})
+}
+
+func ownerTerm(o inventory.Owner) *ast.Term {
+	fields := map[string]*ast.Term{}
+	for name, value := range map[string]string{"campus": o.Campus, "file": o.File, "unit": o.Unit, "student": o.Student} {
+		if value != "" {
+			fields[name] = text(value)
+		}
+	}
+	return term(fields)
+}
+
+// attrsTerm turns canonical attributes into what is pleasant in Rego: numbers
+// are numbers, lists are arrays, and "net0.bridge" is net0.bridge.
+func attrsTerm(attrs inventory.Attrs, more ...[2]*ast.Term) *ast.Term {
+	flat := make([][2]*ast.Term, 0, len(attrs)+len(more))
+	nested := map[string]map[string]*ast.Term{}
+	for name, value := range attrs {
+		group, inner, dotted := strings.Cut(name, ".")
+		if !dotted {
+			flat = append(flat, [2]*ast.Term{text(name), attrTerm(name, value)})
+			continue
+		}
+		if nested[group] == nil {
+			nested[group] = map[string]*ast.Term{}
+		}
+		nested[group][inner] = attrTerm(inner, value)
+	}
+	obj := ast.NewObject(append(flat, more...)...)
+	for group, fields := range nested {
+		obj.Insert(text(group), term(fields))
+	}
+	return ast.NewTerm(obj)
+}
+
+// numeric are the attributes that rules compare as numbers, with or without the
+// interface's name before them.
+var numeric = map[string]bool{
+	"cores": true, "memory": true, "swap": true, "disk": true, "vmid": true, "rebuild": true,
+	"ttl": true, "used": true, "size": true, "tag": true, "mtu": true, "rate": true,
+}
+
+// separators split the attributes that are lists.
+var separators = map[string]string{"nets": ",", "tags": ";"}
+
+var decimal = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{1,6})?$`)
+
+func attrTerm(name, value string) *ast.Term {
+	if numeric[name] && decimal.MatchString(value) {
+		return ast.NumberTerm(json.Number(value))
+	}
+	if separator, ok := separators[name]; ok {
+		return list(strings.FieldsFunc(value, func(r rune) bool { return string(r) == separator }), text)
+	}
+	return text(value)
+}
+
+func usageTerm(stock ledger) *ast.Term {
+	byScope := map[string]map[string]*ast.Term{}
+	for _, scope := range scopes {
+		byScope[scope] = map[string]*ast.Term{}
+	}
+	for h := range stock.after {
+		byScope[h.scope][h.name] = term(map[string]*ast.Term{
+			"before": amountsTerm(stock.before[h]),
+			"after":  amountsTerm(stock.after[h]),
+		})
+	}
+	return each(byScope, term)
+}
+
+func amountsTerm(a amounts) *ast.Term {
+	fields := map[string]*ast.Term{}
+	for d, n := range a {
+		fields[dimension(d).String()] = count(n)
+	}
+	return term(fields)
+}
+
+func excessTerm(e excess) *ast.Term {
+	return term(map[string]*ast.Term{
+		"scope":  text(e.scope),
+		"name":   text(e.name),
+		"what":   text(e.what.String()),
+		"before": count(e.before),
+		"after":  count(e.after),
+		"limit":  count(e.limit),
+		"beyond": list(e.beyond, func(k inventory.Key) *ast.Term { return text(string(k)) }),
+	})
+}
+
+func placesTerm(places map[string]*place) *ast.Term {
+	return each(places, func(p *place) *ast.Term {
+		return attrsTerm(p.Attrs,
+			[2]*ast.Term{text("planned"), count(p.planned)},
+			[2]*ast.Term{text("changes"), list(p.keys, func(k inventory.Key) *ast.Term { return text(string(k)) })})
+	})
+}
+
+func text(s string) *ast.Term { return ast.StringTerm(s) }
+
+func count(n int64) *ast.Term { return ast.NumberTerm(json.Number(strconv.FormatInt(n, 10))) }
+
+func list[T any](items []T, each func(T) *ast.Term) *ast.Term {
+	terms := make([]*ast.Term, len(items))
+	for i, item := range items {
+		terms[i] = each(item)
+	}
+	return ast.ArrayTerm(terms...)
+}
+
+func each[T any](items map[string]T, value func(T) *ast.Term) *ast.Term {
+	fields := make(map[string]*ast.Term, len(items))
+	for name, item := range items {
+		fields[name] = value(item)
+	}
+	return term(fields)
+}
+
+func term(fields map[string]*ast.Term) *ast.Term { return ast.NewTerm(object(fields)) }
+
+func object(fields map[string]*ast.Term) ast.Value {
+	pairs := make([][2]*ast.Term, 0, len(fields))
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		pairs = append(pairs, [2]*ast.Term{text(name), fields[name]})
+	}
+	return ast.NewObject(pairs...)
+}

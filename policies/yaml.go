@@ -1,0 +1,151 @@
+package policies
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/provost-dev/provost/projects"
+)
+
+// reader walks YAML nodes and gathers every problem with its place, so that the
+// author of a file sees all of them at once.
+type reader struct {
+	file     string
+	lines    []string
+	problems []projects.Problem
+}
+
+// complain notes a problem at a node; a nil node means the whole file.
+func (r *reader) complain(n *yaml.Node, hint, format string, args ...any) {
+	p := projects.Problem{File: r.file, Message: fmt.Sprintf(format, args...), Hint: hint}
+	if n != nil {
+		p.Line, p.Column = n.Line, n.Column
+	}
+	p.Excerpt = excerpt(r.lines, p.Line)
+	r.problems = append(r.problems, p)
+}
+
+func excerpt(lines []string, line int) string {
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	return strings.TrimRight(lines[line-1], "\r")
+}
+
+// document parses data and returns the root of its only document, or nil for an
+// empty file or after a complaint.
+func (r *reader) document(data []byte) *yaml.Node {
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		r.complain(nil, "", "cannot read: %v", err)
+		return nil
+	}
+	var doc, second yaml.Node
+	if err := loader.Load(&doc); err != nil {
+		if !errors.Is(err, io.EOF) {
+			r.syntax(err)
+		}
+		return nil
+	}
+	switch err := loader.Load(&second); {
+	case err == nil:
+		r.complain(&second, "keep one document a file", "a second document begins here")
+		return nil
+	case !errors.Is(err, io.EOF):
+		r.syntax(err)
+		return nil
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+func (r *reader) syntax(err error) {
+	var bad *yaml.LoadError
+	if errors.As(err, &bad) {
+		r.complain(&yaml.Node{Line: bad.Mark.Line, Column: bad.Mark.Column}, "", "cannot read as YAML: %s", bad.Message)
+		return
+	}
+	r.complain(nil, "", "cannot read as YAML: %v", err)
+}
+
+// plain refuses what makes a file mean more than it shows.
+func (r *reader) plain(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		r.complain(n, "write the value out", "anchors and aliases are not allowed")
+		return false
+	}
+	return true
+}
+
+// mapping calls the function that known has for each key; other keys, and keys
+// that come twice, are problems.
+func (r *reader) mapping(n *yaml.Node, what string, known map[string]func(value *yaml.Node)) {
+	hint := "known keys: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+	r.entries(n, what, func(key, value *yaml.Node) {
+		if read, ok := known[key.Value]; ok {
+			read(value)
+		} else {
+			r.complain(key, hint, "unknown key %q in %s", key.Value, what)
+		}
+	})
+}
+
+// entries calls each for every key and value of a mapping.
+func (r *reader) entries(n *yaml.Node, what string, each func(key, value *yaml.Node)) {
+	if !r.plain(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		r.complain(n, "", "%s must be a mapping", what)
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case !r.plain(key):
+		case key.Kind != yaml.ScalarNode || key.Value == "":
+			r.complain(key, "", "a key of %s must be a word", what)
+		case seen[key.Value]:
+			r.complain(key, "", "key %q comes twice in %s", key.Value, what)
+		default:
+			seen[key.Value] = true
+			each(key, value)
+		}
+	}
+}
+
+// items calls each for every item of a list.
+func (r *reader) items(n *yaml.Node, what string, each func(item *yaml.Node)) {
+	if !r.plain(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.complain(n, "", "%s must be a list", what)
+		return
+	}
+	for _, item := range n.Content {
+		each(item)
+	}
+}
+
+// text is a scalar's text; quotes do not matter.
+func (r *reader) text(n *yaml.Node, what string) (string, bool) {
+	if !r.plain(n) {
+		return "", false
+	}
+	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Tag == "!!null" {
+		r.complain(n, "", "%s must be a word or a number", what)
+		return "", false
+	}
+	return n.Value, true
+}

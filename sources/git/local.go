@@ -57,11 +57,13 @@ func (l *local) open() (*gogit.Repository, error) {
 }
 
 func (l *local) write(_ context.Context, st store, ref plumbing.ReferenceName, old, new plumbing.Hash, _ []plumbing.Hash) error {
-	var before *plumbing.Reference
-	if !old.IsZero() {
-		before = plumbing.NewHashReference(ref, old)
+	if old.IsZero() { // which go-git does not look at
+		if _, err := st.Reference(ref); !errors.Is(err, plumbing.ErrReferenceNotFound) {
+			return errMoved
+		}
+		return st.SetReference(plumbing.NewHashReference(ref, new))
 	}
-	err := st.CheckAndSetReference(plumbing.NewHashReference(ref, new), before)
+	err := st.CheckAndSetReference(plumbing.NewHashReference(ref, new), plumbing.NewHashReference(ref, old))
 	if errors.Is(err, storage.ErrReferenceHasChanged) {
 		return errMoved
 	}

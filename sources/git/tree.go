@@ -135,20 +135,32 @@ func (b blobs) read(ctx context.Context, st store, found entries, known blobs) (
 			tree[name] = projects.File{Refused: e.refused}
 			continue
 		}
-		file, ok := known[e.hash]
-		if !ok {
-			var err error
-			if file, err = readFile(st, e.hash); err != nil {
-				return nil, broken(name, err)
-			}
+		file, err := b.file(st, e.hash, known)
+		if err != nil {
+			return nil, broken(name, err)
 		}
 		if total += len(file.Data); total > maxContent {
 			return nil, fmt.Errorf("its files hold more than %d MiB together", maxContent>>20)
 		}
-		b[e.hash] = file
 		tree[name] = file
 	}
 	return tree, nil
+}
+
+// file is the content of one blob, and remembers it.
+func (b blobs) file(st store, hash plumbing.Hash, known blobs) (projects.File, error) {
+	file, ok := b[hash]
+	if !ok {
+		file, ok = known[hash]
+	}
+	if !ok {
+		var err error
+		if file, err = readFile(st, hash); err != nil {
+			return projects.File{}, err
+		}
+	}
+	b[hash] = file
+	return file, nil
 }
 
 func readFile(st store, hash plumbing.Hash) (projects.File, error) {

@@ -1,0 +1,138 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Apply implements reconciler.System: one change after another. The reconciler
+// gives one at a time and runs many at once.
+func (c *Cluster) Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome {
+	outcomes := make([]inventory.Outcome, 0, len(changes))
+	for _, ch := range changes {
+		j := &job{c: c, change: ch, progress: progress}
+		out := inventory.Outcome{Key: ch.Key, State: inventory.StateUnknown, Error: "not tried: stopping"}
+		if ctx.Err() == nil {
+			err := c.apply(ctx, j)
+			out = inventory.Outcome{Key: ch.Key, State: stateOf(err)}
+			if err != nil {
+				out.Error = err.Error()
+			}
+		}
+		outcomes = append(outcomes, out)
+	}
+	return outcomes
+}
+
+// apply chooses what to do by kind and action. Each way reads the live thing
+// first, and does nothing when it is as the change wants it.
+func (c *Cluster) apply(ctx context.Context, j *job) error {
+	ch := j.change
+	if ch.Action != inventory.Delete && ch.After == nil || ch.Action != inventory.Create && ch.Before == nil {
+		return failf("cannot %s %s: the change is incomplete", ch.Action, ch.Key)
+	}
+	kind := ch.Key.Kind()
+	switch {
+	case ch.Key.System() != c.name:
+		return failf("cannot %s %s: it is not of cluster %s", ch.Action, ch.Key, c.name)
+	case kind == inventory.KindPower && ch.Action == inventory.Delete:
+		return j.powerOff(ctx)
+	case kind == inventory.KindPower && (ch.Action == inventory.Create || ch.Action == inventory.Update):
+		return j.power(ctx)
+	case kind != inventory.KindGuest:
+		return failf("cannot %s %s: Proxmox has nothing of that kind to change", ch.Action, ch.Key)
+	}
+	switch ch.Action {
+	case inventory.Create:
+		return j.create(ctx)
+	case inventory.Update:
+		return j.update(ctx)
+	case inventory.Replace:
+		return j.replace(ctx)
+	case inventory.Delete:
+		return j.delete(ctx)
+	case inventory.Adopt:
+		return j.adopt(ctx)
+	}
+	return failf("cannot %s %s: no such action", ch.Action, ch.Key)
+}
+
+// job is one change under way.
+type job struct {
+	c        *Cluster
+	change   inventory.Change
+	progress func(inventory.Event)
+}
+
+func (j *job) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	j.c.log.Debug(text, "key", j.change.Key)
+	if j.progress != nil {
+		j.progress(inventory.Event{Key: j.change.Key, Text: text})
+	}
+}
+
+// run sends a request that starts a task and waits for the task. An answer
+// without a task is an answer.
+func (j *job) run(ctx context.Context, what string, send func() (upid, error)) error {
+	u, err := send()
+	if err != nil {
+		return err
+	}
+	if u != "" {
+		j.say("%s: task %s running", what, u)
+	}
+	return j.c.wait(ctx, u)
+}
+
+// config reads a guest's configuration, its digest included.
+func (c *Cluster) config(ctx context.Context, r ref) (rawConfig, error) {
+	x, err := c.api.do(ctx, "GET", r.path()+"/config", func(ctx context.Context) {
+		var ignored map[string]interface{}
+		_ = c.api.client.GetJsonRetryable(ctx, r.path()+"/config", &ignored, 1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parseConfJSON(x.body.Data)
+}
+
+// find reads a guest where it should be, or else where it has moved to.
+func (c *Cluster) find(ctx context.Context, r ref) (g guest, ok bool, err error) {
+	if r.node != "" {
+		cfg, err := c.config(ctx, r)
+		if err == nil {
+			return guest{ref: r, cfg: cfg}, true, nil
+		}
+		if !gone(err) {
+			return guest{}, false, err
+		}
+	}
+	l, ok, err := c.locate(ctx, r.vmid)
+	if err != nil || !ok || l.ref() == r {
+		return guest{}, false, err
+	}
+	cfg, err := c.config(ctx, l.ref())
+	if gone(err) {
+		return guest{}, false, nil
+	}
+	return guest{ref: l.ref(), cfg: cfg, pool: l.Pool, status: l.Status}, err == nil, err
+}
+
+// running asks whether the guest runs now.
+func (c *Cluster) running(ctx context.Context, r ref) (bool, error) {
+	var now struct {
+		Status string `json:"status"`
+	}
+	if _, err := c.api.get(ctx, r.path()+"/status/current", &now); err != nil {
+		return false, err
+	}
+	return powerState(now.Status) != "stopped", nil
+}
+
+// refOf is where a listed guest stood.
+func refOf(attrs inventory.Attrs) ref {
+	return ref{vmid: attrs["vmid"], typ: attrs["type"], node: attrs["node"]}
+}

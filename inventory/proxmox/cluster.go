@@ -1,0 +1,111 @@
+package proxmox
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Cluster is one Proxmox VE cluster. It is safe for concurrent use.
+type Cluster struct {
+	name   string
+	campus string
+	cfg    Config
+	log    *slog.Logger
+	api    *api
+	ssh    *sshReader // nil when no SSH host is configured
+	close  func()
+
+	mu   sync.Mutex           // held for moments only, never across I/O
+	view view                 // what the last List saw, and what was made since
+	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
+	// versionKnown is set once the release was asked for.
+	versionKnown bool
+}
+
+// Options replace what touches the world, for tests in virtual time.
+type Options struct {
+	// Transport carries the requests, instead of TLS over TCP as Config says.
+	Transport http.RoundTripper
+	// DialSSH opens the connections to Config.SSH.Hosts.
+	DialSSH func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// New prepares a cluster that is called name in keys. It reads the files that
+// cfg names and sends nothing.
+func New(name, campus string, cfg Config, log *slog.Logger) (*Cluster, error) {
+	return NewWith(name, campus, cfg, log, Options{})
+}
+
+// NewWith is New with parts replaced.
+func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*Cluster, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("cannot use the configuration of Proxmox cluster %s: %w", name, err)
+	}
+	c := &Cluster{
+		name:   name,
+		campus: campus,
+		cfg:    cfg,
+		log:    log.With("system", name),
+		close:  func() {},
+		seen:   map[string]seenGuest{},
+	}
+	base := opts.Transport
+	if base == nil {
+		t, err := newTLSTransport(cfg.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		base, c.close = t, t.CloseIdleConnections
+	}
+	var err error
+	if c.api, err = newAPI(cfg, base); err != nil {
+		return nil, err
+	}
+	if len(cfg.SSH.Hosts) > 0 {
+		if c.ssh, err = newSSHReader(cfg.SSH, opts.DialSSH); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Close lets go of idle connections.
+func (c *Cluster) Close() { c.close() }
+
+func newTLSTransport(caFile string) (*http.Transport, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read ca_file: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("cannot read ca_file: %s holds no certificate", caFile)
+		}
+	}
+	return &http.Transport{
+		TLSClientConfig:     conf,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxConnsPerHost:     16,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+	}, nil
+}
+
+// key is a key of this cluster.
+func (c *Cluster) key(kind string, name ...string) inventory.Key {
+	return inventory.MakeKey(c.name, kind, name...)
+}

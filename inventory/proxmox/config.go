@@ -1,0 +1,88 @@
+package proxmox
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// Config is how to reach one cluster and how hard to work it.
+type Config struct {
+	// Endpoints are the base URLs of the cluster's nodes ("https://pve1:8006").
+	// The first that answers is used until it fails.
+	Endpoints []string `yaml:"endpoints"`
+	// TokenFile holds one line: user@realm!name=secret.
+	TokenFile string `yaml:"token_file"`
+	// CAFile holds the certificates to trust (/etc/pve/pve-root-ca.pem); empty
+	// for the machine's own.
+	CAFile string    `yaml:"ca_file"`
+	SSH    SSHConfig `yaml:"ssh"`
+	Limits Limits    `yaml:"limits"`
+	// StateDir is where intents are kept; empty keeps none.
+	StateDir string `yaml:"state_dir"`
+	// TaskTimeout is how long one task is waited for. It goes on without us.
+	TaskTimeout time.Duration `yaml:"task_timeout"`
+	// StopTimeout is how long a guest may take to shut down before it is stopped.
+	StopTimeout time.Duration `yaml:"stop_timeout"`
+}
+
+// SSHConfig is how to read all guest configurations at once. On each host the
+// key's line in authorized_keys should read:
+//
+//	restrict,command="cd /etc/pve && exec tar -cf - .vmlist nodes/*/lxc nodes/*/qemu-server" ssh-ed25519 …
+type SSHConfig struct {
+	Hosts          []string `yaml:"hosts"` // host:port; empty for no SSH
+	User           string   `yaml:"user"`
+	KeyFile        string   `yaml:"key_file"`
+	KnownHostsFile string   `yaml:"known_hosts_file"`
+}
+
+// Limits are how many changes may occupy one thing at once.
+type Limits struct {
+	ClonesPerTemplate int `yaml:"clones_per_template"` // containers; PVE locks the source, so more than 1 only fails
+	QemuClones        int `yaml:"qemu_clones"`         // machines, per template
+	StartsPerNode     int `yaml:"starts_per_node"`
+	TasksPerNode      int `yaml:"tasks_per_node"` // of pvedaemon's 3 workers, each of which a waiting request blocks
+	ClonesPerStorage  int `yaml:"clones_per_storage"`
+}
+
+func (c Config) withDefaults() Config {
+	c.Limits.ClonesPerTemplate = cmp.Or(c.Limits.ClonesPerTemplate, 1)
+	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 4)
+	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 4)
+	c.Limits.TasksPerNode = cmp.Or(c.Limits.TasksPerNode, 3)
+	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 8)
+	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
+	c.StopTimeout = cmp.Or(c.StopTimeout, time.Minute)
+	c.SSH.User = cmp.Or(c.SSH.User, "root")
+	return c
+}
+
+// check reports all that is wrong with c.
+func (c Config) check() error {
+	var errs []error
+	if len(c.Endpoints) == 0 {
+		errs = append(errs, errors.New("endpoints: at least one is needed"))
+	}
+	for _, e := range c.Endpoints {
+		if u, err := url.Parse(e); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			errs = append(errs, fmt.Errorf("endpoints: %q is not like https://host:8006", e))
+		}
+	}
+	if c.TokenFile == "" {
+		errs = append(errs, errors.New("token_file: is needed"))
+	}
+	if len(c.SSH.Hosts) > 0 && (c.SSH.KeyFile == "" || c.SSH.KnownHostsFile == "") {
+		errs = append(errs, errors.New("ssh: key_file and known_hosts_file are needed"))
+	}
+	l := c.Limits
+	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage) < 0 {
+		errs = append(errs, errors.New("limits: must not be negative"))
+	}
+	if c.TaskTimeout < 0 || c.StopTimeout < 0 {
+		errs = append(errs, errors.New("task_timeout, stop_timeout: must not be negative"))
+	}
+	return errors.Join(errs...)
+}

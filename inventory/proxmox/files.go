@@ -1,0 +1,107 @@
+package proxmox
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// clusterFiles is what one SSH read gives: every guest's configuration, by VMID,
+// and the cluster's own list of guests.
+type clusterFiles struct {
+	guests map[string]guest
+	vmlist map[string]ref
+}
+
+// Limits of the stream. A guest's file is a few hundred bytes; PVE refuses more
+// than 1 MiB itself.
+const (
+	maxConfFile = 1 << 20
+	maxStream   = 256 << 20
+	maxFiles    = 100_000
+)
+
+var confPath = regexp.MustCompile(`^nodes/([A-Za-z0-9][A-Za-z0-9.-]*)/(lxc|qemu-server)/(\d{3,9})\.conf$`)
+
+// readFiles reads a tar of /etc/pve: ".vmlist" and "nodes/*/{lxc,qemu-server}/*.conf";
+// anything else in it is skipped. Without .vmlist it fails: whether the stream
+// is whole could not be told.
+func readFiles(r io.Reader) (clusterFiles, error) {
+	files := clusterFiles{guests: map[string]guest{}}
+	limited := &io.LimitedReader{R: r, N: maxStream}
+	tr := tar.NewReader(limited)
+	for n := 0; ; n++ {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return files, fmt.Errorf("cannot read the stream of configurations: %w", err)
+		}
+		if n >= maxFiles {
+			return files, errors.New("cannot read the stream of configurations: too many files")
+		}
+		if err := files.add(h, tr); err != nil {
+			return files, err
+		}
+	}
+	if limited.N <= 0 {
+		return files, errors.New("cannot read the stream of configurations: it is too long")
+	}
+	if files.vmlist == nil {
+		return files, errors.New("cannot read the stream of configurations: it lacks .vmlist")
+	}
+	return files, nil
+}
+
+func (f *clusterFiles) add(h *tar.Header, r io.Reader) error {
+	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+	m := confPath.FindStringSubmatch(name)
+	if h.Typeflag != tar.TypeReg || m == nil && name != ".vmlist" {
+		return nil
+	}
+	if h.Size > maxConfFile && m != nil {
+		return fmt.Errorf("cannot read %s: it is too long", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxStream))
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	if m == nil {
+		f.vmlist, err = parseVMList(data)
+		return err
+	}
+	typ := typeLXC
+	if m[2] == "qemu-server" {
+		typ = typeQEMU
+	}
+	f.guests[m[3]] = guest{ref: ref{vmid: m[3], typ: typ, node: m[1]}, cfg: parseConfFile(data)}
+	return nil
+}
+
+// parseVMList reads /etc/pve/.vmlist: {"version": 7, "ids": {"100": {"node": "pve1", "type": "lxc", "version": 3}}}.
+func parseVMList(data []byte) (map[string]ref, error) {
+	var list struct {
+		IDs map[string]struct {
+			Node string `json:"node"`
+			Type string `json:"type"`
+		} `json:"ids"`
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("cannot read .vmlist: %w", err)
+	}
+	refs := make(map[string]ref, len(list.IDs))
+	for id, entry := range list.IDs {
+		if n, err := strconv.Atoi(id); err != nil || n < 100 || strconv.Itoa(n) != id {
+			return nil, fmt.Errorf("cannot read .vmlist: %q is not a VMID", truncate(id, 20))
+		}
+		refs[id] = ref{vmid: id, typ: entry.Type, node: entry.Node}
+	}
+	return refs, nil
+}

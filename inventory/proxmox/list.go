@@ -1,0 +1,179 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// List implements reconciler.System.
+func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
+	if err := c.checkVersion(ctx); err != nil {
+		return inventory.Listing{}, err
+	}
+	s, err := c.survey(ctx)
+	if err != nil {
+		return inventory.Listing{}, err
+	}
+	l := lister{c: c, survey: s, view: view{
+		listed:   true,
+		guests:   map[inventory.Key]ref{},
+		nodes:    map[string]bool{},
+		storages: map[string]storage{},
+	}}
+	l.capacity()
+	for _, vmid := range s.vmids() {
+		l.guest(s.guests[vmid])
+	}
+	c.setView(l.view)
+	return l.out, nil
+}
+
+// oldest is the first release whose answers this package knows.
+const oldest = 8
+
+// checkVersion asks for the release once.
+func (c *Cluster) checkVersion(ctx context.Context) error {
+	c.mu.Lock()
+	known := c.versionKnown
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	v, err := c.api.version(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Major < oldest {
+		return fmt.Errorf("cannot use Proxmox VE %d.%d: at least %d is needed", v.Major, v.Minor, oldest)
+	}
+	c.log.Info("connected to Proxmox VE", "version", fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.versionKnown = true
+	return nil
+}
+
+// lister turns a survey into a listing and the view that changes are made with.
+type lister struct {
+	c      *Cluster
+	survey *survey
+	view   view
+	out    inventory.Listing
+}
+
+func (l *lister) add(r inventory.Resource) { l.out.Items = append(l.out.Items, r) }
+
+func (l *lister) unknown(prefix inventory.Key, reason string) {
+	l.out.Unknown = append(l.out.Unknown, inventory.Unknown{Prefix: prefix, Reason: reason})
+}
+
+func (l *lister) capacity() {
+	for _, line := range l.survey.lines {
+		switch line.Type {
+		case "node":
+			l.view.nodes[line.Node] = line.Status == "online"
+			l.add(l.c.nodeResource(line))
+		case "storage":
+			l.view.storages[storageKey(line.Node, line.Storage)] = storage{shared: canonicalBool(string(line.Shared)) == "1"}
+			l.add(l.c.storageResource(line))
+		}
+	}
+}
+
+func (l *lister) guest(g guest) {
+	if g.cfg == nil {
+		l.unreadable(g)
+		return
+	}
+	if g.template() {
+		l.template(g)
+		return
+	}
+	m, ours, why := l.c.judge(g)
+	if other, double := l.view.guests[m.Key]; ours && double {
+		ours, why = false, fmt.Sprintf("its mark is for %s, which is %s already", m.Key, other)
+	}
+	if !ours {
+		l.foreign(g, why)
+		return
+	}
+	l.ours(g, m)
+}
+
+func (l *lister) ours(g guest, m inventory.Mark) {
+	attrs := g.attrs()
+	attrs["rebuild"] = orDefault(m.Extra[markRebuild], "0")
+	power := inventory.Attrs{"boot": orDefault(m.Extra[markBoot], bootDone)}
+	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
+	reason := l.survey.unread[g.vmid]
+	if !l.view.nodes[g.node] {
+		reason = fmt.Sprintf("node %s is offline", g.node)
+	}
+	switch state := powerState(g.status); {
+	case reason != "":
+		l.unknown(m.Key, reason)
+		l.unknown(powerKey, reason)
+	case state == "":
+		l.unknown(powerKey, fmt.Sprintf("Proxmox does not tell whether %s runs", g.ref))
+	default:
+		power["state"] = state
+	}
+	l.view.guests[m.Key] = g.ref
+	l.add(inventory.Resource{Key: m.Key, Attrs: attrs, Owner: m.Owner})
+	l.add(inventory.Resource{Key: powerKey, Attrs: power, Owner: m.Owner})
+}
+
+func (l *lister) foreign(g guest, why string) {
+	attrs := g.attrs()
+	if why != "" {
+		attrs["why"] = why
+	}
+	l.add(inventory.Resource{Key: l.c.key(inventory.KindForeign, g.vmid), Attrs: attrs})
+}
+
+// unreadable is a guest that was never read: whether it is ours nobody can tell,
+// so its name freezes the guest of that name, and the lack of one all guests.
+func (l *lister) unreadable(g guest) {
+	reason := fmt.Sprintf("the configuration of %s on %s cannot be read: %s", g.ref, g.node, l.survey.unread[g.vmid])
+	name := ""
+	for _, line := range l.survey.lines {
+		if line.guest() && string(line.VMID) == g.vmid {
+			name = line.Name
+		}
+	}
+	attrs := inventory.Attrs{"type": g.typ, "vmid": g.vmid, "node": g.node, "name": name, "why": reason}
+	l.add(inventory.Resource{Key: l.c.key(inventory.KindForeign, g.vmid), Attrs: attrs})
+	if name == "" {
+		l.unknown(l.c.key(inventory.KindGuest), reason)
+		l.unknown(l.c.key(inventory.KindPower), reason)
+		return
+	}
+	l.unknown(l.c.key(inventory.KindGuest, name), reason)
+	l.unknown(l.c.key(inventory.KindPower, name), reason)
+}
+
+func (l *lister) template(g guest) {
+	attrs := configAttrs(g.typ, g.cfg)
+	disk, _ := parseGiB(rootVolume(g.typ, g.cfg).get("size"))
+	l.view.templates = append(l.view.templates, template{
+		ref: g.ref, name: attrs["name"], disk: disk, storage: attrs["storage"],
+	})
+	l.add(inventory.Resource{Key: l.c.key(inventory.KindTemplate, g.vmid), Attrs: inventory.Attrs{
+		"type": g.typ, "name": attrs["name"], "node": g.node, "disk": attrs["disk"], "storage": attrs["storage"],
+	}})
+}
+
+// powerState is running or stopped, or "" when PVE does not know.
+func powerState(status string) string {
+	switch strings.ToLower(status) {
+	case "", "unknown":
+		return ""
+	case "stopped":
+		return "stopped"
+	default: // running, paused, suspended, prelaunch: it holds memory
+		return "running"
+	}
+}

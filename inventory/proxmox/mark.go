@@ -1,0 +1,94 @@
+package proxmox
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// What a guest's mark remembers beyond its owner.
+const (
+	markVMID    = "vmid"    // the guest's own; a clone's copy of the mark names another
+	markBoot    = "boot"    // "new" until provost has started the guest once
+	markRebuild = "rebuild" // how often it was asked to be made anew; absent for 0
+	bootNew     = "new"
+	bootDone    = "done"
+)
+
+// judge says whose a guest is: ours with its mark, or foreign and, where a mark
+// has to be explained away, why.
+func (c *Cluster) judge(g guest) (m inventory.Mark, ours bool, why string) {
+	m, ok := inventory.ParseMark(g.cfg["description"])
+	switch {
+	case !ok:
+		return m, false, ""
+	case m.Owner.Campus != c.campus:
+		return m, false, fmt.Sprintf("its mark is of campus %s", m.Owner.Campus)
+	case m.Key.System() != c.name || m.Key.Kind() != inventory.KindGuest || m.Key.Name() == "":
+		return m, false, fmt.Sprintf("its mark is for %s, which is no guest of this cluster", m.Key)
+	case m.Extra[markVMID] != g.vmid:
+		return m, false, fmt.Sprintf("its mark names VMID %s: it is a copy of %s", m.Extra[markVMID], m.Key)
+	}
+	return m, true, ""
+}
+
+// ownedAs checks that the guest is ours under one of the keys. It is asked right
+// before every write.
+func (c *Cluster) ownedAs(g guest, keys ...inventory.Key) (inventory.Mark, error) {
+	m, ours, why := c.judge(g)
+	if ours {
+		for _, key := range keys {
+			if m.Key == key {
+				return m, nil
+			}
+		}
+		why = "its mark is for " + string(m.Key)
+	}
+	if why == "" {
+		why = "it carries no mark of ours"
+	}
+	return m, failf("%s %q on %s is not %s and is left alone: %s", g.ref, g.name(), g.node, keys[0], why)
+}
+
+// newMark is the mark of a guest that is made for r.
+func (c *Cluster) newMark(r inventory.Resource, vmid string) inventory.Mark {
+	m := c.markFor(r, vmid, nil)
+	if r.Attrs["create.boot"] == bootNew {
+		m.Extra[markBoot] = bootNew
+	}
+	return m
+}
+
+// markFor is the mark that r's guest should carry, given what the present one
+// remembers.
+func (c *Cluster) markFor(r inventory.Resource, vmid string, present map[string]string) inventory.Mark {
+	m := inventory.Mark{Key: r.Key, Owner: r.Owner, Extra: map[string]string{markVMID: vmid}}
+	m.Owner.Campus = c.campus
+	if boot := present[markBoot]; boot != "" {
+		m.Extra[markBoot] = boot
+	}
+	rebuild, named := r.Attrs["rebuild"]
+	if !named {
+		rebuild = present[markRebuild]
+	}
+	if rebuild != "" && rebuild != "0" {
+		m.Extra[markRebuild] = rebuild
+	}
+	return m
+}
+
+// describe is the description that r's guest should have under the mark, given
+// the text that stands.
+func describe(r inventory.Resource, present string, m inventory.Mark) string {
+	human, named := r.Attrs["description"]
+	if !named {
+		human = present
+	}
+	return inventory.WithMark(human, m)
+}
+
+// sameText compares descriptions; PVE ends a container's with a newline.
+func sameText(a, b string) bool {
+	return strings.TrimRight(a, "\n") == strings.TrimRight(b, "\n")
+}

@@ -1,0 +1,158 @@
+package proxmox
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// power starts or stops a guest as After says: its state, where it names one,
+// and the first start, where it wants boot "done" and the mark says "new". The
+// mark forgets "new" only after the start, so that a start that was cut off is
+// made again; one start too many does no harm.
+func (j *job) power(ctx context.Context) error {
+	want := j.change.After.Attrs
+	g, m, err := j.powered(ctx)
+	if err != nil {
+		return err
+	}
+	if g.vmid == "" {
+		return retryf("%s is not there: list again", j.guestKeys()[0])
+	}
+	first := want["boot"] == bootDone && m.Extra[markBoot] == bootNew
+	switch {
+	case want["state"] == "stopped":
+		err = j.stop(ctx, g.ref)
+	case want["state"] == "running" || first:
+		err = j.start(ctx, g.ref)
+	}
+	if err != nil || !first {
+		return err
+	}
+	return j.booted(ctx, g.ref)
+}
+
+// powerOff stops a guest that is about to be deleted.
+func (j *job) powerOff(ctx context.Context) error {
+	g, _, err := j.powered(ctx)
+	if err != nil || g.vmid == "" {
+		return err
+	}
+	return j.stop(ctx, g.ref)
+}
+
+// powered finds the guest of a power resource, which names neither VMID nor
+// node. The view knows it from the last listing, or because it was made since; a
+// process that has not listed yet does so. No VMID means no guest.
+func (j *job) powered(ctx context.Context) (guest, inventory.Mark, error) {
+	keys := j.guestKeys()
+	at, ok := j.place(keys)
+	if !ok {
+		if _, err := j.c.List(ctx); err != nil {
+			return guest{}, inventory.Mark{}, err
+		}
+		if at, ok = j.place(keys); !ok {
+			return guest{}, inventory.Mark{}, nil
+		}
+	}
+	g, ok, err := j.c.find(ctx, at)
+	if err != nil || !ok {
+		return guest{}, inventory.Mark{}, err
+	}
+	m, err := j.c.ownedAs(g, keys...)
+	return g, m, err
+}
+
+// guestKeys are the keys under which the guest may be live: it may have been
+// renamed in this very pass.
+func (j *job) guestKeys() []inventory.Key {
+	keys := []inventory.Key{j.c.key(inventory.KindGuest, j.change.Key.Name())}
+	if b := j.change.Before; b != nil && b.Key != j.change.Key {
+		keys = append(keys, j.c.key(inventory.KindGuest, b.Key.Name()))
+	}
+	return keys
+}
+
+func (j *job) place(keys []inventory.Key) (ref, bool) {
+	guests := j.c.look().guests
+	for _, key := range keys {
+		if r, ok := guests[key]; ok {
+			return r, true
+		}
+	}
+	return ref{}, false
+}
+
+// start starts a guest unless it runs.
+func (j *job) start(ctx context.Context, r ref) error {
+	running, err := j.c.running(ctx, r)
+	if err != nil || running {
+		return err
+	}
+	j.say("starting %s on %s", r, r.node)
+	err = j.run(ctx, "starting", func() (upid, error) { return j.c.api.post(ctx, r.path()+"/status/start", nil) })
+	if says(err, "already running") {
+		return nil
+	}
+	return j.orAlready(ctx, r, true, err)
+}
+
+// stop shuts a guest down, and switches it off when it takes too long.
+func (j *job) stop(ctx context.Context, r ref) error {
+	running, err := j.c.running(ctx, r)
+	if gone(err) || err == nil && !running {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	timeout := strconv.Itoa(int(j.c.cfg.StopTimeout.Seconds()))
+	j.say("shutting down %s on %s", r, r.node)
+	err = j.run(ctx, "shutting down", func() (upid, error) {
+		return j.c.api.post(ctx, r.path()+"/status/shutdown", params{"timeout": timeout, "forceStop": "1"})
+	})
+	if err == nil || ctx.Err() != nil || says(err, "not running", "is locked") {
+		return notRunningIsStopped(err)
+	}
+	j.say("stopping %s on %s, which did not shut down: %v", r, r.node, err)
+	err = j.run(ctx, "stopping", func() (upid, error) { return j.c.api.post(ctx, r.path()+"/status/stop", nil) })
+	return j.orAlready(ctx, r, false, notRunningIsStopped(err))
+}
+
+func notRunningIsStopped(err error) error {
+	if says(err, "not running") {
+		return nil
+	}
+	return err
+}
+
+// orAlready forgives an error when the guest is as it should be all the same: an
+// answer was lost, or somebody else was faster.
+func (j *job) orAlready(ctx context.Context, r ref, running bool, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if now, lookErr := j.c.running(ctx, r); lookErr == nil && now == running {
+		return nil
+	}
+	return err
+}
+
+// booted makes the mark forget that the guest was never started. Starting writes
+// the configuration too, so a conflict is tried again here.
+func (j *job) booted(ctx context.Context, r ref) error {
+	var err error
+	for range 3 {
+		g, m, readErr := j.powered(ctx)
+		if readErr != nil || g.vmid == "" || m.Extra[markBoot] == "" {
+			return readErr
+		}
+		delete(m.Extra, markBoot)
+		text := inventory.WithMark(g.cfg["description"], m)
+		if err = j.put(ctx, g, params{"description": text}, nil); !says(err, "detected modified", "checksum mismatch") {
+			return err
+		}
+	}
+	return err
+}

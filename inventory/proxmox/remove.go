@@ -1,0 +1,121 @@
+package proxmox
+
+import (
+	"context"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// delete removes a guest of ours for good.
+func (j *job) delete(ctx context.Context) error {
+	before := *j.change.Before
+	if err := j.destroy(ctx, refOf(before.Attrs), before.Key); err != nil {
+		return err
+	}
+	j.c.forget(before.Key)
+	return nil
+}
+
+// replace removes a guest and makes it anew under the same VMID and MAC. One that
+// carries the new rebuild number was made anew already.
+func (j *job) replace(ctx context.Context) error {
+	before, r := *j.change.Before, *j.change.After
+	g, err := j.settle(ctx, refOf(before.Attrs), "")
+	switch {
+	case err == errNoGuest:
+	case err != nil:
+		return err
+	default:
+		m, err := j.c.ownedAs(g, r.Key, before.Key)
+		if err != nil {
+			return err
+		}
+		if m.Extra[markRebuild] != r.Attrs["rebuild"] {
+			if err := j.destroy(ctx, g.ref, r.Key, before.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return j.create(ctx)
+}
+
+// destroy stops a guest and deletes it, after making sure, twice, that it is ours
+// under one of the keys. One that is not there is destroyed.
+func (j *job) destroy(ctx context.Context, at ref, keys ...inventory.Key) error {
+	g, ok, err := j.ours(ctx, at, keys...)
+	if err != nil || !ok {
+		return err
+	}
+	if err := j.stop(ctx, g.ref); err != nil {
+		return err
+	}
+	// Stopping takes up to a minute, in which much can happen.
+	if g, ok, err = j.ours(ctx, g.ref, keys...); err != nil || !ok {
+		return err
+	}
+	if lock := g.cfg["lock"]; lock != "" {
+		return retryf("%s is locked (%s)", g.ref, lock)
+	}
+	j.say("deleting %s on %s", g.ref, g.node)
+	err = j.run(ctx, "deleting", func() (upid, error) { return j.c.api.delete(ctx, g.path()+"?purge=1") })
+	if err == nil || gone(err) {
+		j.c.dropIntent(g.vmid)
+		return nil
+	}
+	if isLost(err) {
+		if _, there, lookErr := j.c.find(ctx, g.ref); lookErr == nil && !there {
+			return nil
+		}
+	}
+	return err
+}
+
+// ours reads a guest and makes sure that it carries our mark under one of the
+// keys; false when it is not there.
+func (j *job) ours(ctx context.Context, at ref, keys ...inventory.Key) (guest, bool, error) {
+	g, ok, err := j.c.find(ctx, at)
+	if err != nil || !ok {
+		return g, false, err
+	}
+	_, err = j.c.ownedAs(g, keys...)
+	return g, err == nil, err
+}
+
+// adopt takes over a guest that is not ours by writing our mark and nothing
+// else, if it is still as it was when that was planned.
+func (j *job) adopt(ctx context.Context) error {
+	before, r := *j.change.Before, *j.change.After
+	g, ok, err := j.c.find(ctx, refOf(before.Attrs))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return retryf("%s is gone: list again", before.Key)
+	}
+	m, ours, why := j.c.judge(g)
+	switch {
+	case ours && m.Key == r.Key:
+		j.c.place(r.Key, g.ref)
+		return nil
+	case ours:
+		return failf("cannot adopt %s as %s: it is %s already", g.ref, r.Key, m.Key)
+	case why != before.Attrs["why"]:
+		return retryf("cannot adopt %s: it was changed since this was planned: list again", g.ref)
+	case g.template():
+		return failf("cannot adopt %s: it is a template", g.ref)
+	case g.cfg["lock"] != "":
+		return retryf("%s is locked (%s)", g.ref, g.cfg["lock"])
+	}
+	now := configAttrs(g.typ, g.cfg)
+	for attr, value := range before.Attrs {
+		if present, ok := now[attr]; ok && present != value {
+			return retryf("cannot adopt %s: %s was %q when this was planned and is %q now: list again", g.ref, attr, value, present)
+		}
+	}
+	text := inventory.WithMark(g.cfg["description"], j.c.markFor(r, g.vmid, nil))
+	if err := j.put(ctx, g, params{"description": text}, nil); err != nil {
+		return err
+	}
+	j.c.place(r.Key, g.ref)
+	return nil
+}

@@ -1,0 +1,205 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// survey is all that one listing reads, before it is judged.
+type survey struct {
+	lines  []line
+	guests map[string]guest // by VMID
+	// unread are guests whose configuration could not be read, and why. Their
+	// guest, if there is one, is what was last known.
+	unread map[string]string
+}
+
+// seenGuest is a guest's configuration and its line in the resources at the time.
+type seenGuest struct {
+	print string
+	cfg   rawConfig
+}
+
+// statsAge is how old pvestatd's figures in the resources may be.
+const statsAge = 20 * time.Second
+
+// readers is how many configurations are read over the API at once.
+const readers = 8
+
+func (c *Cluster) survey(ctx context.Context) (*survey, error) {
+	s := &survey{guests: map[string]guest{}, unread: map[string]string{}}
+	var (
+		ts                         []task
+		now                        time.Time
+		files                      clusterFiles
+		linesErr, tasksErr, sshErr error
+		wg                         sync.WaitGroup
+	)
+	wg.Go(func() { s.lines, linesErr = c.resources(ctx) })
+	wg.Go(func() { ts, now, tasksErr = c.tasks(ctx) })
+	if c.ssh != nil {
+		wg.Go(func() { files, sshErr = c.ssh.read(ctx) })
+	}
+	wg.Wait()
+	if linesErr != nil {
+		return nil, linesErr
+	}
+	if tasksErr != nil {
+		return nil, tasksErr
+	}
+	if sshErr != nil {
+		c.log.Warn("reading configurations over the API instead", "error", sshErr)
+	}
+	c.join(ctx, s, files)
+	return s, c.freshen(ctx, s, ts, now)
+}
+
+// join brings together what the resources and the files say of each guest, and
+// reads over the API what the files lack: a guest made a moment ago, or all of
+// them where there is no SSH.
+func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
+	maps.Copy(s.guests, files.guests)
+	seen := c.lastSeen()
+	var missing []line
+	prints := map[string]string{}
+	for _, l := range s.lines {
+		if !l.guest() {
+			continue
+		}
+		vmid := string(l.VMID)
+		prints[vmid] = l.print()
+		g, read := files.guests[vmid]
+		if !read {
+			g = guest{ref: l.ref()}
+			if old, ok := seen[vmid]; ok {
+				g.cfg = old.cfg
+				read = files.vmlist == nil && old.print == l.print() && !tagged(l)
+			}
+		}
+		g.pool, g.status = l.Pool, l.Status
+		s.guests[vmid] = g
+		if !read {
+			missing = append(missing, l)
+		}
+	}
+	c.readMissing(ctx, s, missing)
+	c.remember(s, prints)
+}
+
+// tagged reports the tag that our guests carry. It is only a hint at whose
+// configuration is worth a request: whose the guest is, the mark says.
+func tagged(l line) bool {
+	return slices.Contains(strings.Split(canonicalTags(l.Tags), ";"), "provost")
+}
+
+func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
+	type answer struct {
+		cfg rawConfig
+		err error
+	}
+	answers := make([]answer, len(missing))
+	slots := make(chan struct{}, readers)
+	var wg sync.WaitGroup
+	for i, l := range missing {
+		if !s.online(l.Node) {
+			answers[i].err = fmt.Errorf("node %s is offline", l.Node)
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			answers[i].cfg, answers[i].err = c.config(ctx, l.ref())
+			<-slots
+		})
+	}
+	wg.Wait()
+	for i, l := range missing {
+		vmid := string(l.VMID)
+		g := s.guests[vmid]
+		switch err := answers[i].err; {
+		case err == nil:
+			g.cfg = answers[i].cfg
+			s.guests[vmid] = g
+		case gone(err):
+			delete(s.guests, vmid)
+		default:
+			s.unread[vmid] = err.Error()
+		}
+	}
+}
+
+func (s *survey) online(node string) bool {
+	return slices.ContainsFunc(s.lines, func(l line) bool {
+		return l.Type == "node" && l.Node == node && l.Status == "online"
+	})
+}
+
+// freshen replaces what pvestatd has not seen yet. Where a guest is new or a task
+// worked on it just now, all guests of that node and type are asked for at once.
+func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Time) error {
+	touched := map[string]bool{}
+	for _, t := range ts {
+		if t.running() || now.Sub(t.touched()) < statsAge {
+			touched[t.ID] = true
+		}
+	}
+	stale := map[[2]string]bool{}
+	for vmid, g := range s.guests {
+		if _, mine, _ := c.judge(g); !mine || g.template() || !s.online(g.node) {
+			continue
+		}
+		if touched[vmid] || g.status == "" || g.status == "unknown" {
+			stale[[2]string{g.node, g.typ}] = true
+		}
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(stale), func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) }) {
+		var lines []line
+		if _, err := c.api.get(ctx, "/nodes/"+at[0]+"/"+at[1], &lines); err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if g, ok := s.guests[string(l.VMID)]; ok && l.Status != "" {
+				g.status = l.Status
+				s.guests[g.vmid] = g
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) lastSeen() map[string]seenGuest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen
+}
+
+func (c *Cluster) remember(s *survey, prints map[string]string) {
+	seen := make(map[string]seenGuest, len(s.guests))
+	for vmid, g := range s.guests {
+		if _, unread := s.unread[vmid]; !unread || g.cfg != nil {
+			seen[vmid] = seenGuest{print: prints[vmid], cfg: g.cfg}
+		}
+	}
+	for vmid := range s.unread { // to be read again next time
+		if old, ok := seen[vmid]; ok {
+			seen[vmid] = seenGuest{cfg: old.cfg}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = seen
+}
+
+// vmids are the guests in order of their numbers.
+func (s *survey) vmids() []string {
+	return slices.SortedFunc(maps.Keys(s.guests), func(a, b string) int {
+		n, _ := strconv.Atoi(a)
+		m, _ := strconv.Atoi(b)
+		return n - m
+	})
+}

@@ -1,0 +1,183 @@
+package proxmox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// upid names a task: "UPID:pve1:PID:PSTART:START:type:id:user!token:".
+type upid string
+
+var upidPattern = regexp.MustCompile(`^UPID:([A-Za-z0-9][A-Za-z0-9.-]*):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:([0-9A-Fa-f]{8}):([^:\s/]+):([^:\s/]*):([^:\s/]+):$`)
+
+// parseUPID lets through only what is safe in a path: the client library panics
+// on anything else.
+func parseUPID(s string) (upid, bool) {
+	if !upidPattern.MatchString(s) {
+		return "", false
+	}
+	return upid(s), true
+}
+
+func (u upid) part(n int) string {
+	if m := upidPattern.FindStringSubmatch(string(u)); m != nil {
+		return m[n]
+	}
+	return ""
+}
+
+func (u upid) node() string { return u.part(1) }
+func (u upid) kind() string { return u.part(3) } // vzclone
+func (u upid) id() string   { return u.part(4) } // of a clone the source's VMID
+
+// Polling is fast at first, since most tasks are short, and grows slower.
+const (
+	firstPoll = 150 * time.Millisecond
+	lastPoll  = 3 * time.Second
+	// pollErrors in a row are forgiven: the node may be busy, the endpoint fail over.
+	pollErrors = 5
+)
+
+// wait polls a task until it ends. The task goes on when ctx ends, or when the
+// time is up: the next pass finds it.
+func (c *Cluster) wait(ctx context.Context, u upid) error {
+	if u == "" {
+		return nil
+	}
+	var waited time.Duration
+	failures := 0
+	for n := 0; ; n++ {
+		exit, done, err := c.poll(ctx, u)
+		switch {
+		case err != nil && (ctx.Err() != nil || failures >= pollErrors || says(err, "no such task")):
+			return unknownf("cannot tell how task %s ended: %v", u, err)
+		case err != nil:
+			failures++
+		case done && (exit == "OK" || strings.HasPrefix(exit, "WARNINGS")):
+			return nil
+		case done:
+			return &taskError{upid: u, exit: exit, log: c.taskLog(ctx, u)}
+		default:
+			failures = 0
+		}
+		pause := pollPause(u, n)
+		if waited += pause; waited > c.cfg.TaskTimeout {
+			return unknownf("task %s is still running after %s; the next pass looks at it again", u, c.cfg.TaskTimeout)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return unknownf("task %s is still running; the next pass looks at it again", u)
+		}
+	}
+}
+
+// poll asks once. The library's GetTaskExitstatus gives the exit status both as
+// a value and, when it is a bad one, as an error.
+func (c *Cluster) poll(ctx context.Context, u upid) (exit string, done bool, err error) {
+	_, err = c.api.do(ctx, "GET", "/nodes/"+u.node()+"/tasks/"+string(u)+"/status", func(ctx context.Context) {
+		status, _ := c.api.client.GetTaskExitstatus(ctx, string(u))
+		exit, done = status.(string)
+	})
+	return exit, done, err
+}
+
+// pollPause grows by half each time. The jitter is drawn from the task's name,
+// so that a run in virtual time can be repeated.
+func pollPause(u upid, n int) time.Duration {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s %d", u, n)
+	jitter := 0.8 + 0.4*float64(h.Sum32())/math.MaxUint32
+	pause := float64(firstPoll) * math.Pow(1.5, float64(min(n, 20)))
+	return time.Duration(min(pause, float64(lastPoll)) * jitter)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// taskLog is the end of a failed task's log; nothing when it cannot be read.
+func (c *Cluster) taskLog(ctx context.Context, u upid) []string {
+	var lines []struct {
+		Text string `json:"t"`
+	}
+	if _, err := c.api.get(ctx, "/nodes/"+u.node()+"/tasks/"+string(u)+"/log?limit=1000", &lines); err != nil {
+		return nil
+	}
+	var texts []string
+	for _, l := range lines {
+		if text := strings.TrimSpace(l.Text); text != "" && !strings.HasPrefix(text, "TASK ERROR:") {
+			texts = append(texts, truncate(text, 200))
+		}
+	}
+	return texts[max(0, len(texts)-3):]
+}
+
+// task is a line of /cluster/tasks.
+type task struct {
+	UPID      upid        `json:"upid"`
+	Type      string      `json:"type"`
+	ID        string      `json:"id"`
+	Node      string      `json:"node"`
+	Status    string      `json:"status"`
+	StartTime json.Number `json:"starttime"`
+	EndTime   json.Number `json:"endtime"`
+}
+
+func (t task) running() bool { return t.EndTime == "" && t.Status == "" }
+
+// touched is the last moment at which the task is known to have worked.
+func (t task) touched() time.Time {
+	s := t.StartTime
+	if t.EndTime != "" {
+		s = t.EndTime
+	}
+	n, _ := strconv.ParseInt(s.String(), 10, 64)
+	return time.Unix(n, 0)
+}
+
+// tasks are the cluster's recent ones and the time on the clock of the node
+// that answered.
+func (c *Cluster) tasks(ctx context.Context) ([]task, time.Time, error) {
+	var ts []task
+	x, err := c.api.get(ctx, "/cluster/tasks", &ts)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	now := x.date
+	if now.IsZero() {
+		now = time.Now()
+	}
+	return ts, now, nil
+}
+
+// errNoTask says that a guest is locked and no task in sight holds the lock.
+var errNoTask = errors.New("no task holds it")
+
+// holder finds the running task that works on a guest: one of its own, or a
+// clone, which goes under its source's VMID.
+func holder(ts []task, vmid, source string) (upid, bool) {
+	for _, t := range ts {
+		clone := t.Type == "vzclone" || t.Type == "qmclone"
+		if !t.running() || !(t.ID == vmid || clone && source != "" && t.ID == source) {
+			continue
+		}
+		if u, ok := parseUPID(string(t.UPID)); ok {
+			return u, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/provost-dev/provost/cmd/internal/world"
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
+	"github.com/provost-dev/provost/projects/example"
+	"github.com/provost-dev/provost/reconciler"
+)
+
+func demoCommand() command {
+	return command{
+		name: "demo", summary: "see it all at work on this machine alone",
+		help: `Demo starts a whole campus on loopback: a Proxmox VE cluster of three nodes, two
+Windows servers with DNS and DHCP, a GitLab with the sample campus. The daemon is
+pointed at it and makes it true while you watch. Then it stays, so that you can
+push commits and see what happens. Nothing outside this machine is contacted and
+nothing is left behind.
+
+Example:
+  provost demo
+  provost demo --once --students 60   # ends after a second pass that changes nothing`,
+		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+			d := &demo{}
+			flags.BoolVar(&d.once, "once", false, "end when the campus has converged and a new daemon finds nothing to do")
+			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 220")
+			flags.Uint64Var(&d.seed, "seed", 1, "`N` from which the students' names are drawn")
+			flags.StringVar(&d.listen, "listen", "127.0.0.1:0", "`ADDRESS` of the daemon's pages; port 0 takes a free one")
+			d.logs = addLogFlags(flags)
+			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
+				d.terminal = t
+				return d.run(ctx)
+			}
+		},
+	}
+}
+
+// mostStudents is what the sample campus has addresses for.
+const mostStudents = 220
+
+// demoCosts make tasks take about a third of what tiny containers take on a
+// real node: long enough to watch, short enough to wait for.
+var demoCosts = pvesim.Costs{
+	Answer: 10 * time.Millisecond, FullClone: 150 * time.Millisecond, LinkedClone: 60 * time.Millisecond,
+	Create: 300 * time.Millisecond, Config: 10 * time.Millisecond, Start: 450 * time.Millisecond,
+	Stop: 400 * time.Millisecond, Destroy: 40 * time.Millisecond, Migrate: 700 * time.Millisecond,
+}
+
+type demo struct {
+	once     bool
+	students int
+	seed     uint64
+	listen   string
+	logs     *logFlags
+	terminal *terminal
+
+	world  *world.World
+	config *Config
+	log    *slog.Logger
+	passes chan *reconciler.Pass // every pass that ended
+}
+
+func (d *demo) run(ctx context.Context) (code int, err error) {
+	if d.students < 1 || d.students > mostStudents {
+		return exitError, fmt.Errorf("--students: %d is not from 1 to %d", d.students, mostStudents)
+	}
+	dir, err := os.MkdirTemp("", "provost-demo-")
+	if err != nil {
+		return exitError, fmt.Errorf("cannot start the demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	logFile, err := d.openLog(dir)
+	if err != nil {
+		return exitError, err
+	}
+	fmt.Fprintf(d.terminal.out, "Starting a campus of %d students on loopback …\n", d.students)
+	d.world, err = world.Start(world.Options{
+		Dir: dir, Tree: example.Tree(d.students, d.seed), Costs: demoCosts, Stat: time.Second, Seed: d.seed,
+	})
+	if err != nil {
+		return exitError, err
+	}
+	defer d.world.Close()
+	living, die := context.WithCancel(ctx)
+	defer die()
+	go d.world.Live(living)
+
+	d.passes = make(chan *reconciler.Pass, 16)
+	if d.once {
+		return d.runOnce(ctx)
+	}
+	return d.stay(ctx, logFile)
+}
+
+// openLog logs beside the campus when somebody watches, else to stderr.
+func (d *demo) openLog(dir string) (path string, err error) {
+	var w io.Writer = d.terminal.err
+	if isTerminal(d.terminal.out) {
+		path = filepath.Join(dir, "provost.log")
+		file, err := os.Create(path)
+		if err != nil {
+			return "", fmt.Errorf("cannot start the demo: %w", err)
+		}
+		w = file // closed with the process
+	}
+	d.log, err = d.logs.open(w)
+	return path, err
+}
+
+// startDaemon runs the daemon of the written configuration until stop is
+// called, which waits for its end.
+func (d *demo) startDaemon(ctx context.Context) (stop func() error, err error) {
+	listener, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve the pages: %w", err)
+	}
+	d.listen = listener.Addr().String() // the same port for the next daemon
+	if d.config == nil {
+		path, err := d.world.Configure(d.listen, "15s")
+		if err != nil {
+			return nil, err
+		}
+		if d.config, err = readConfig(path); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	daemon := daemon{config: d.config, log: d.log, watch: newProgress(d.terminal.out), listen: listener, history: d.note}
+	go func() { ended <- daemon.run(ctx) }()
+	return func() error { cancel(); return <-ended }, nil
+}
+
+// note passes ended passes on; when nobody takes them the oldest are of no use.
+func (d *demo) note(p *reconciler.Pass) {
+	if p.Stage != reconciler.StageDone {
+		return
+	}
+	select {
+	case d.passes <- p:
+	default:
+	}
+}
+
+// converge waits for a pass after which everything declared is true.
+func (d *demo) converge(ctx context.Context) (*reconciler.Pass, error) {
+	const patience = 5
+	for range patience {
+		select {
+		case p := <-d.passes:
+			if showResults(d.terminal.out, p) == exitOK {
+				return p, nil
+			}
+		case <-ctx.Done():
+			return nil, errors.New("interrupted")
+		}
+	}
+	return nil, fmt.Errorf("the campus did not converge in %d passes", patience)
+}
+
+// runOnce converges, starts a new daemon that knows nothing, and demands that
+// it finds nothing to do.
+func (d *demo) runOnce(ctx context.Context) (int, error) {
+	stop, err := d.startDaemon(ctx)
+	if err != nil {
+		return exitError, err
+	}
+	first, err := d.converge(ctx)
+	if stopped := stop(); err == nil {
+		err = stopped
+	}
+	if err != nil {
+		return exitError, err
+	}
+	if err := os.RemoveAll(d.config.State); err != nil {
+		return exitError, err
+	}
+	if stop, err = d.startDaemon(ctx); err != nil {
+		return exitError, err
+	}
+	drain(d.passes)
+	var second *reconciler.Pass
+	select {
+	case second = <-d.passes:
+	case <-ctx.Done():
+		err = errors.New("interrupted")
+	}
+	if stopped := stop(); err == nil {
+		err = stopped
+	}
+	if err != nil {
+		return exitError, err
+	}
+	return d.summary(first, second)
+}
+
+func drain(passes <-chan *reconciler.Pass) {
+	for len(passes) > 0 {
+		<-passes
+	}
+}
+
+// summary counts what really stands in the doubles, not what was intended.
+func (d *demo) summary(first, second *reconciler.Pass) (int, error) {
+	changes := len(second.Plan.Steps)
+	c := d.world.Count()
+	if changes > 0 {
+		printPlan(d.terminal.out, second)
+	}
+	fmt.Fprintf(d.terminal.out, "demo: converged commit=%s guests=%d records=%d reservations=%d filters=%d statuses=%d second_pass_changes=%d\n",
+		first.Commit, c.Guests, c.Records, c.Reservations, c.Filters, len(d.world.GitLab.Statuses(world.Project, first.Commit)), changes)
+	if changes > 0 || second.Commit != first.Commit || !second.Converged() || c.Guests != second.Machines {
+		return exitError, nil
+	}
+	return exitOK, nil
+}
+
+// stay tells what can be tried and waits for Ctrl-C.
+func (d *demo) stay(ctx context.Context, logFile string) (int, error) {
+	stop, err := d.startDaemon(ctx)
+	if err != nil {
+		return exitError, err
+	}
+	if _, err := d.converge(ctx); err != nil {
+		return exitError, errors.Join(err, stop())
+	}
+	fmt.Fprintf(d.terminal.out, `
+The campus is up. Try this in another terminal:
+
+  git clone %[1]s campus && cd campus
+  echo 'zmartin;Zoé Martin' >> cohorts/%[2]s      # a student more
+  git commit -am 'Add Zoé' && git push
+
+Commits and their statuses   %[3]s
+Passes, metrics, badge       http://%[4]s/passes  /metrics  /badge.svg
+Configuration                %[5]s
+`, d.world.CloneURL(), example.Roster, d.world.CommitsURL(), d.listen, d.config.path)
+	if logFile != "" {
+		fmt.Fprintf(d.terminal.out, "Log                          %s\n", logFile)
+	}
+	fmt.Fprintln(d.terminal.out, "\nCtrl-C ends it and leaves nothing behind.")
+	for {
+		select {
+		case p := <-d.passes:
+			if len(p.Plan.Steps) > 0 || len(p.Problems) > 0 {
+				fmt.Fprintf(d.terminal.out, "%s %s: ", p.Commit[:min(12, len(p.Commit))], oneLine(p.Subject))
+				showResults(d.terminal.out, p)
+			}
+		case <-ctx.Done():
+			return exitOK, stop()
+		}
+	}
+}

@@ -39,20 +39,14 @@ asks(change) := record_asks(change) if {
 	change.after
 }
 
-guest_asks(change) := array.concat(
-	[asked |
-		some asked in [
-			{"list": "nodes", "what": "node", "field": "node"},
-			{"list": "storages", "what": "storage", "field": "storage"},
-		]
-		name := change.after[asked.field]
-		name != ""
-		lib.settles(change, asked.field)
-		asked_names := object.union(asked, {"names": [name]})
-		asked_names
-	],
-	array.concat(bridge_asks(change), base_asks(change)),
-)
+guest_asks(change) := array.concat(place_asks(change), array.concat(bridge_asks(change), base_asks(change)))
+
+place_asks(change) := [{"list": list, "what": field, "names": [name]} |
+	some field, list in {"node": "nodes", "storage": "storages"}
+	name := change.after[field]
+	name != ""
+	lib.settles(change, field)
+]
 
 bridge_asks(change) := [{"list": "bridges", "what": "bridge", "names": [bridge]} |
 	some net in change.after.nets

@@ -38,8 +38,8 @@ func (c *acceptorConfig) start(negotiate []byte) (*handshake, error) {
 	if err != nil {
 		return nil, err
 	}
-	if asked&flagUnicode == 0 || asked&flagExtended == 0 {
-		return nil, fmt.Errorf("%w: the client wants neither Unicode nor NTLMv2 session security", errNTLM)
+	if asked&flagExtended == 0 {
+		return nil, fmt.Errorf("%w: the client does not want extended session security", errNTLM)
 	}
 	h := &handshake{negotiate: negotiate, timestamp: fileTime(time.Now())}
 	rand.Read(h.challenge[:])
@@ -50,7 +50,11 @@ func (c *acceptorConfig) start(negotiate []byte) (*handshake, error) {
 	info = appendAV(info, avDNSComputer, toUTF16(c.computer+"."+c.dnsDomain))
 	info = appendAV(info, avTimestamp, h.timestamp)
 	info = appendAV(info, avEOL, nil)
-	flags := asked&offered | flagReqTarget | flagTypeDomain | flagTargetInfo | flagVersion
+	granted := uint32(offered)
+	if asked&flagUnicode == 0 {
+		granted |= flagOEM
+	}
+	flags := asked&granted | flagReqTarget | flagTypeDomain | flagTargetInfo | flagVersion
 	h.message = encodeChallenge(flags, h.challenge, c.netBIOS, info)
 	return h, nil
 }

@@ -28,7 +28,7 @@ func (c *reservationChange) make(t *attempt) (conflict string) {
 	if !t.mayReadDHCP() {
 		return t.fail(read, errAccessDenied)
 	}
-	scope, _ := netip.ParseAddr(c.Scope)
+	scope := parseScope(c.Scope)
 	if _, err := d.scope(scope); err != nil {
 		return t.fail(read, err)
 	}
@@ -92,7 +92,7 @@ func (c *reservationChange) standing(d *dhcpServer) *Reservation {
 }
 
 func (c *reservationChange) same(r *Reservation, s *reservationState) bool {
-	return r.IP.String() == s.IP && strings.EqualFold(r.Name, s.Name)
+	return r.IP.String() == s.IP && r.Name == s.Name
 }
 
 func (c *reservationChange) asSet(r *Reservation) bool {

@@ -54,9 +54,7 @@ func (c *recordChange) set(t *attempt, z *zone) (conflict string) {
 	expected := c.Expect != nil && c.Expect.Value != "" && c.static(z, c.Expect.Value) != nil && len(c.ours(z)) > 0
 	switch {
 	case standing != nil && c.fullyMarked(z):
-		if c.Set.TTL != 0 && standing.TTL != seconds(c.Set.TTL) {
-			c.replace(t, z, *standing)
-		}
+		c.replace(t, z, *standing)
 	case len(z.find(c.Name, c.Type)) == 0:
 		if c.addTexts(t, z) {
 			t.run(addCmdlet(c.Type), func() *cmdletError { return c.add(z, c.Name, c.Type, *c.Set) })
@@ -169,14 +167,18 @@ func (c *recordChange) add(z *zone, name, kind string, state recordState) *cmdle
 	return z.add(r)
 }
 
-// replace changes a record in place, as Set-DnsServerResourceRecord does.
+// replace changes a record in place, as Set-DnsServerResourceRecord does; one
+// that is as asked stays.
 func (c *recordChange) replace(t *attempt, z *zone, old Record) {
+	changed := old
+	changed.Value = canonicalValue(c.Type, c.Set.Value)
+	if c.Set.TTL != 0 {
+		changed.TTL = seconds(c.Set.TTL)
+	}
+	if sameValue(c.Type, old.Value, changed.Value) && old.TTL == changed.TTL {
+		return
+	}
 	t.run("Set-DnsServerResourceRecord", func() *cmdletError {
-		changed := old
-		changed.Value = canonicalValue(c.Type, c.Set.Value)
-		if c.Set.TTL != 0 {
-			changed.TTL = seconds(c.Set.TTL)
-		}
 		if err := checkRecord(changed); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package winsim
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -118,10 +119,16 @@ func (z *zone) sorted() []Record {
 	return slices.SortedFunc(slices.Values(z.records), compareRecords)
 }
 
-// sameValue compares as DNS does: names without regard to case, text exactly.
+// sameValue compares as DNS does: addresses as addresses, names without regard
+// to case, text exactly.
 func sameValue(kind, a, b string) bool {
-	if kind == "TXT" {
+	switch kind {
+	case "TXT":
 		return a == b
+	case "A", "AAAA":
+		x, errX := netip.ParseAddr(a)
+		y, errY := netip.ParseAddr(b)
+		return errX == nil && errY == nil && x == y
 	}
 	return strings.EqualFold(canonicalValue(kind, a), canonicalValue(kind, b))
 }

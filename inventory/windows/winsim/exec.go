@@ -77,26 +77,20 @@ func encodedCommand(args []string) ([]byte, error) {
 // known, and runs; that is where the faults of a verb strike.
 func (s *Server) feed(c *command, data []byte, last bool) (status int, f *fault) {
 	s.shells.mu.Lock()
+	defer s.shells.mu.Unlock()
 	if c.done || c.stdinDone {
-		s.shells.mu.Unlock()
 		return 0, faultPipeClosed()
 	}
 	if !last {
 		c.stdin.Write(data)
-		s.shells.mu.Unlock()
 		return 0, nil
 	}
-	input := append(append([]byte(nil), c.stdin.Bytes()...), data...)
-	s.shells.mu.Unlock()
-
-	job := s.unpack(input)
+	job := s.unpack(append(c.stdin.Bytes(), data...))
 	struck := s.strikeVerb(job)
 	switch {
 	case struck == nil:
-	case struck.Kind == Refuse && struck.Status != 0:
-		return struck.Status, nil
 	case struck.Kind == Refuse:
-		return http.StatusServiceUnavailable, nil
+		return struck.Status, nil
 	case struck.Kind == Fault500:
 		return 0, faultInternal()
 	case struck.Kind == DropBefore:
@@ -104,11 +98,9 @@ func (s *Server) feed(c *command, data []byte, last bool) (status int, f *fault)
 	case struck.Kind == LoseStdin:
 		job = s.unpack(nil)
 	}
-	s.shells.mu.Lock()
 	c.stdinDone = true
 	c.dropOnce = struck != nil && struck.Kind == DropAnswer
-	s.shells.mu.Unlock()
-	if struck == nil || struck.Kind != Hang {
+	if hangs := struck != nil && struck.Kind == Hang; !hangs && !s.shells.closed {
 		s.jobs.Go(func() { s.run(c, job, struck) })
 	}
 	return 0, nil

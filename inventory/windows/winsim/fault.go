@@ -1,6 +1,10 @@
 package winsim
 
-import "sync"
+import (
+	"cmp"
+	"net/http"
+	"sync"
+)
 
 // FaultKind is a way to misbehave.
 type FaultKind int
@@ -25,7 +29,7 @@ type Fault struct {
 	Skip    int // let so many go well first
 	Times   int // then strike so often; 0 is once, negative for ever
 	Kind    FaultKind
-	Status  int    // of Refuse
+	Status  int    // of Refuse; default 503
 	Item    string // FailItem: the id of the item that fails; empty is every item
 	ErrorID string // FailItem: such as "WIN32 9717" or "DHCP 20013"
 }
@@ -36,9 +40,8 @@ var messageNames = map[string]bool{
 
 // Inject adds a fault to those that wait. The first that matches strikes.
 func (s *Server) Inject(f Fault) {
-	if f.Times == 0 {
-		f.Times = 1
-	}
+	f.Times = cmp.Or(f.Times, 1)
+	f.Status = cmp.Or(f.Status, http.StatusServiceUnavailable)
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.waiting = append(s.faults.waiting, &f)

@@ -13,6 +13,7 @@ import (
 
 const (
 	flagUnicode    = 1 << 0
+	flagOEM        = 1 << 1
 	flagReqTarget  = 1 << 2
 	flagSign       = 1 << 4
 	flagSeal       = 1 << 5
@@ -90,9 +91,6 @@ func parseAuthenticate(b []byte) (*authenticate, error) {
 		return nil, fmt.Errorf("%w: no authenticate message", errNTLM)
 	}
 	m := &authenticate{flags: binary.LittleEndian.Uint32(b[60:]), raw: b}
-	if m.flags&flagUnicode == 0 {
-		return nil, fmt.Errorf("%w: not in Unicode", errNTLM)
-	}
 	var domain, user []byte
 	for _, f := range []struct {
 		at  int
@@ -104,7 +102,7 @@ func parseAuthenticate(b []byte) (*authenticate, error) {
 		}
 		*f.dst = v
 	}
-	m.domain, m.user = fromUTF16(domain), fromUTF16(user)
+	m.domain, m.user = decodeName(domain, m.flags), decodeName(user, m.flags)
 	return m, nil
 }
 
@@ -155,9 +153,9 @@ func parseClientBlob(b []byte) (*clientBlob, error) {
 	return &clientBlob{timestamp: b[8:16], pairs: pairs}, nil
 }
 
-// encodeChallenge is the server's message.
+// encodeChallenge is the server's message; the target in it is a name.
 func encodeChallenge(flags uint32, challenge [8]byte, target string, info []byte) []byte {
-	name := toUTF16(target)
+	name := encodeName(target, flags)
 	const fixed = 56
 	b := append([]byte(nil), ntlmSignature...)
 	b = binary.LittleEndian.AppendUint32(b, 2)
@@ -181,6 +179,21 @@ func appendAV(b []byte, id uint16, value []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(b, id)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(value)))
 	return append(b, value...)
+}
+
+// Names are in Unicode, or in the code page of old for clients that ask so.
+func encodeName(s string, flags uint32) []byte {
+	if flags&flagUnicode == 0 {
+		return []byte(s)
+	}
+	return toUTF16(s)
+}
+
+func decodeName(b []byte, flags uint32) string {
+	if flags&flagUnicode == 0 {
+		return string(b)
+	}
+	return fromUTF16(b)
 }
 
 func toUTF16(s string) []byte {

@@ -177,7 +177,7 @@ func (s *Server) Up() { s.listener.setDown(false) }
 
 // Close ends the server and waits until everything it started is gone.
 func (s *Server) Close() {
-	s.shells.closeAll()
+	s.shells.shut()
 	s.http.Close() // its error is the listener's, which is gone either way
 	s.jobs.Wait()
 }

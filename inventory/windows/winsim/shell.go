@@ -13,6 +13,7 @@ import (
 type shellTable struct {
 	mu     sync.Mutex
 	shells map[string]*shell
+	closed bool // nothing may start any more
 }
 
 // shell is a remote shell: a frame for commands.
@@ -186,6 +187,15 @@ func (t *shellTable) expire() {
 func (t *shellTable) closeAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, sh := range t.shells {
+		t.drop(sh)
+	}
+}
+
+func (t *shellTable) shut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 	for _, sh := range t.shells {
 		t.drop(sh)
 	}

@@ -43,16 +43,15 @@ func (s *Server) answer(ctx context.Context, user *User, body []byte) (status in
 // misbehave acts out what a fault does before anything is done. It gives the
 // HTTP status to answer with, or 0 to go on.
 func misbehave(ctx context.Context, f *Fault) int {
-	switch {
-	case f == nil:
+	if f == nil {
 		return 0
-	case f.Kind == Refuse && f.Status != 0:
+	}
+	switch f.Kind {
+	case Refuse:
 		return f.Status
-	case f.Kind == Refuse:
-		return http.StatusServiceUnavailable
-	case f.Kind == DropBefore:
+	case DropBefore:
 		panic(http.ErrAbortHandler)
-	case f.Kind == Hang:
+	case Hang:
 		<-ctx.Done()
 		panic(http.ErrAbortHandler)
 	}

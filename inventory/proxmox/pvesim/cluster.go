@@ -1,0 +1,265 @@
+package pvesim
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim/schema"
+)
+
+// Options says what cluster to play. The zero value is one node "pve1" of
+// release 9.1 whose tasks take no time, on loopback sockets.
+type Options struct {
+	Nodes   []string // names; one HTTPS and one SSH listener each
+	Release string   // "9.1" or "8.4"
+	Costs   Costs    // how long things take
+
+	// Listen makes the listeners, so that a test can have them in memory.
+	// The default is net.Listen on 127.0.0.1:0.
+	Listen func(network, addr string) (net.Listener, error)
+
+	NoSSH      bool
+	StatDelay  time.Duration // pvestatd's round; 0: /cluster/resources is always current
+	LoginDelay time.Duration // before a 401; the real one takes 3 s
+	Seed       uint64        // of MAC addresses, UUIDs and process numbers
+	Logger     *slog.Logger
+}
+
+// Costs are the durations of operations. Zero means that a task is over before
+// its POST is answered.
+type Costs struct {
+	Answer      time.Duration // of a POST that starts a task
+	Fork        time.Duration // until the task's worker begins
+	FullClone   time.Duration
+	LinkedClone time.Duration
+	Create      time.Duration
+	Config      time.Duration
+	Start       time.Duration
+	Stop        time.Duration
+	Destroy     time.Duration
+	Migrate     time.Duration
+	Template    time.Duration
+	Snapshot    time.Duration
+}
+
+// CostsTiny is what was measured with tiny containers on a host of two cores;
+// Migrate, Template and Snapshot are guesses.
+var CostsTiny = Costs{
+	Answer:      30 * time.Millisecond,
+	Fork:        10 * time.Millisecond,
+	FullClone:   430 * time.Millisecond,
+	LinkedClone: 160 * time.Millisecond,
+	Create:      990 * time.Millisecond,
+	Config:      30 * time.Millisecond,
+	Start:       1410 * time.Millisecond,
+	Stop:        1240 * time.Millisecond,
+	Destroy:     100 * time.Millisecond,
+	Migrate:     2 * time.Second,
+	Template:    200 * time.Millisecond,
+	Snapshot:    200 * time.Millisecond,
+}
+
+// Cluster is a running double. All its methods may be called at any time from
+// any goroutine.
+type Cluster struct {
+	opts  Options
+	api   schema.API
+	log   *slog.Logger
+	ca    []byte
+	tls   *tls.Config
+	host  ssh.Signer
+	ctx   context.Context
+	stop  context.CancelFunc
+	group sync.WaitGroup
+
+	// mu guards all that follows and is never held while anything waits: a
+	// mutex held across a sleep would stop the clock of testing/synctest.
+	mu        sync.Mutex
+	rng       *rand.Rand
+	nodes     []*node
+	guests    map[int]*guest
+	pools     map[string]*pool
+	storages  map[string]*storage
+	bridges   map[string]bool
+	users     map[string]*user
+	tokens    map[string]*token
+	sshKeys   []ssh.PublicKey
+	tasks     []*task
+	files     map[string]*fileLock // file locks by path
+	freed     chan struct{}        // closed and replaced when a file lock is freed
+	options   map[string]string    // datacenter.cfg
+	faults    []*fault
+	requests  []Request
+	forgotten []Request // by ForgetRequests
+	sshReads  int
+	version   int // of the newest guest file, as pmxcfs counts
+}
+
+// node is one member of the cluster, with its sockets.
+type node struct {
+	name    string
+	down    bool
+	https   *endpoint
+	ssh     *endpoint
+	booted  time.Time
+	workers chan struct{} // pvedaemon's three workers
+}
+
+// Start makes a cluster and serves it until Close.
+func Start(opts Options) (*Cluster, error) {
+	opts = withDefaults(opts)
+	api, err := schema.Embedded(opts.Release)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{
+		opts: opts, api: api, log: opts.Logger,
+		rng:      rand.New(rand.NewPCG(opts.Seed, 0x50f7)),
+		guests:   map[int]*guest{},
+		pools:    map[string]*pool{},
+		storages: map[string]*storage{},
+		bridges:  map[string]bool{"vmbr0": true},
+		users:    map[string]*user{"root@pam": {}},
+		tokens:   map[string]*token{},
+		files:    map[string]*fileLock{},
+		freed:    make(chan struct{}),
+		options:  map[string]string{},
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	if err := c.makeKeys(); err != nil {
+		return nil, err
+	}
+	for _, name := range opts.Nodes {
+		if err := c.addNode(name); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	if opts.StatDelay > 0 {
+		c.group.Go(c.pvestatd)
+	}
+	return c, nil
+}
+
+func withDefaults(o Options) Options {
+	if len(o.Nodes) == 0 {
+		o.Nodes = []string{"pve1"}
+	}
+	if o.Release == "" {
+		o.Release = "9.1"
+	}
+	if o.Listen == nil {
+		o.Listen = net.Listen
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// addNode opens a node's sockets. The port 0 lets the system choose.
+func (c *Cluster) addNode(name string) error {
+	n := &node{name: name, booted: time.Now(), workers: make(chan struct{}, 3)}
+	l, err := c.opts.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("cannot listen for %s: %w", name, err)
+	}
+	n.https = newEndpoint(l)
+	c.group.Go(func() { n.https.serve(func(conn net.Conn) { c.serveHTTPS(n, conn) }) })
+	if !c.opts.NoSSH {
+		if l, err = c.opts.Listen("tcp", "127.0.0.1:0"); err != nil {
+			n.https.close()
+			return fmt.Errorf("cannot listen for SSH of %s: %w", name, err)
+		}
+		n.ssh = newEndpoint(l)
+		c.group.Go(func() { n.ssh.serve(c.serveSSH) })
+	}
+	c.nodes = append(c.nodes, n)
+	return nil
+}
+
+// Close ends all tasks and connections and waits for them. If the environment
+// names a directory in PROVOST_REQUEST_LOG, the requests are written there.
+func (c *Cluster) Close() {
+	c.stop()
+	for _, n := range c.nodes {
+		n.https.close()
+		if n.ssh != nil {
+			n.ssh.close()
+		}
+	}
+	c.group.Wait()
+	if err := c.writeRequestLog(); err != nil {
+		c.log.Error("cannot write the request log", "err", err)
+	}
+}
+
+// URLs returns the address of each node's API, in the order of Options.Nodes,
+// without the path /api2/json.
+func (c *Cluster) URLs() []string {
+	var urls []string
+	for _, n := range c.nodes {
+		urls = append(urls, "https://"+n.https.addr())
+	}
+	return urls
+}
+
+// CACert returns the PEM of the authority that signed the nodes' certificates.
+func (c *Cluster) CACert() []byte { return slices.Clone(c.ca) }
+
+// SSHAddr returns host:port of the first node's SSH server.
+func (c *Cluster) SSHAddr() string { return c.SSHAddrs()[0] }
+
+// SSHAddrs returns host:port of each node's SSH server; they share a host key.
+func (c *Cluster) SSHAddrs() []string {
+	var addrs []string
+	for _, n := range c.nodes {
+		if n.ssh != nil {
+			addrs = append(addrs, n.ssh.addr())
+		}
+	}
+	return addrs
+}
+
+// SSHHostKey returns the host key of the SSH servers.
+func (c *Cluster) SSHHostKey() ssh.PublicKey { return c.host.PublicKey() }
+
+// AuthorizeSSH lets a key in, for the forced command only.
+func (c *Cluster) AuthorizeSSH(key ssh.PublicKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sshKeys = append(c.sshKeys, key)
+}
+
+func (c *Cluster) node(name string) *node {
+	for _, n := range c.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// sleep waits without holding anything; false means that the cluster closes.
+func (c *Cluster) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,33 @@
+// Package pvesim is the double of a Proxmox VE cluster: the API of each node
+// over HTTPS with token login, users, roles and pools, and /etc/pve over SSH.
+//
+// Tests, the demo and the benchmark run against it over real sockets, or over
+// listeners in memory under testing/synctest. [Start] makes a cluster, the Add
+// methods furnish it, [Cluster.Guests] and [Cluster.Requests] tell what came of
+// it, and [Cluster.Inject], [Cluster.HoldLock] and [Cluster.NodeDown] make it
+// misbehave.
+//
+// It is strict: every request is judged by the method's own declaration, in the
+// package schema, and refused with the status, the reason phrase and the texts
+// of the real server. Those were recorded on Proxmox VE 9.1.6; the recordings
+// are replayed by a test, and testdata/uncovered.txt lists what the double does
+// not answer alike, with reasons. To add a method: its declaration in the
+// schema's two files, a line in the table of routes, a handler that works under
+// the cluster's lock and never waits. What takes time is a job.
+//
+// # What it does not prove
+//
+//   - That a guest boots, gets an address, or runs its hook scripts: nothing
+//     runs. Cloud-init data is stored and never used.
+//   - That a disk has room, is copied well, or how fast: volumes are names.
+//     Durations are constants, and no host gets slower under load.
+//   - That a client gets through a real corosync or pmxcfs: every write is seen
+//     by all nodes at once, and quorum is only reported.
+//   - The short waits for the file locks of containers (5 and 10 s): a loser of
+//     a race is told at once. Those of machines are modelled.
+//   - Passwords, tickets, two factors, groups, realms, propagate=0: tokens only.
+//   - What root may do with a password and a token may not: there is no such
+//     login; [Cluster.EditFile] stands for a person on the node.
+//   - Firewall, HA, replication, backup, SDN beyond the right to use a bridge.
+//   - Texts of release 8.4: the parameters are its own, the texts are 9.1's.
+package pvesim

@@ -1,0 +1,308 @@
+package pvesim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// notStored are the parameters of a creation that are no options.
+var notStored = []string{"node", "vmid", "ostemplate", "storage", "pool", "password", "ssh-public-keys", "start", "force",
+	"restore", "unique", "bwlimit", "ignore-unpack-errors", "ha-managed", "archive", "live-restore", "import-working-storage"}
+
+// createLXC takes the VMID at once with "lock: create"; the rest comes when the
+// task ends.
+func (k *call) createLXC() (any, error) {
+	vmid := k.num("vmid")
+	if err := k.taken("lxc", vmid); err != nil {
+		return nil, err
+	}
+	e := edit{set: maps.Clone(k.params)}
+	for _, name := range notStored {
+		delete(e.set, name)
+	}
+	k.defaultRootfs(e)
+	if err := k.admitLXC(e); err != nil {
+		return nil, err
+	}
+	g := k.c.addGuest(k.node, "lxc", vmid, newConf(map[string]string{"lock": "create"}))
+	k.joinPool(vmid)
+	return k.spawn(job{kind: "vzcreate", id: g.id(), cost: k.c.opts.Costs.Create, abort: fmt.Sprintf("unable to create CT %d - ", vmid),
+		undo: func() { k.c.removeGuest(vmid) },
+		end:  func(*task) error { return k.finishLXC(g, e) },
+	})
+}
+
+// defaultRootfs is 4 GiB on the storage that was named, or on "local".
+func (k *call) defaultRootfs(e edit) {
+	storage := k.str("storage")
+	if storage == "" {
+		storage = "local"
+	}
+	if e.set["rootfs"] == "" {
+		e.set["rootfs"] = storage + ":4"
+	}
+}
+
+func (k *call) admitLXC(e edit) error {
+	if k.c.opts.Release != "8.4" && e.set["unprivileged"] == "0" {
+		if err := k.need("/", "Sys.Modify"); err != nil {
+			return err
+		}
+	}
+	if err := k.permitLXC(e, k.str("vmid")); err != nil {
+		return err
+	}
+	store, _, _ := splitVolume(k.str("ostemplate"))
+	if _, err := k.c.storageFor(store, k.node); err != nil {
+		return err
+	}
+	for _, name := range diskKeys("lxc", e.set) {
+		store, _, ok := sizeRequest(volumeOf(e.set[name]))
+		if !ok {
+			continue
+		}
+		if _, err := k.c.storageFor(store, k.node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finishLXC writes the configuration of a new container.
+func (k *call) finishLXC(g *guest, e edit) error {
+	fail := func(err error) error { return die("unable to create CT %d - %s", g.vmid, err) }
+	if err := k.c.ostemplate(k.str("ostemplate"), k.node); err != nil {
+		return fail(err)
+	}
+	values := map[string]string{"arch": "amd64", "hostname": "CT" + g.id(), "memory": "512", "swap": "512",
+		"ostype": osType(k.str("ostemplate"))}
+	if k.c.opts.Release != "8.4" {
+		values["unprivileged"] = "1"
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.set)) {
+		value, err := k.allocate(g, values, name, k.c.canon("lxc", name, e.set[name]))
+		if err != nil {
+			return fail(err)
+		}
+		store(values, name, value)
+	}
+	if err := k.checkBridges(values); err != nil {
+		return fail(err)
+	}
+	g.conf.Values = values
+	k.c.written(g)
+	if k.on("start") {
+		g.setRunning(true)
+	}
+	return nil
+}
+
+// osType guesses from the template's name what the real server reads in it.
+func osType(template string) string {
+	for _, name := range []string{"debian", "devuan", "ubuntu", "centos", "fedora", "opensuse", "archlinux", "alpine", "gentoo", "nixos"} {
+		if strings.Contains(template, name) {
+			return name
+		}
+	}
+	return "unmanaged"
+}
+
+// checkBridges refuses interfaces on bridges that the node does not have.
+func (k *call) checkBridges(values map[string]string) error { return k.c.checkBridges(values) }
+
+func (c *Cluster) checkBridges(values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !isNet(name) {
+			continue
+		}
+		if bridge := volumeOption(values[name], "bridge"); !c.bridges[bridge] {
+			return die("bridge '%s' does not exist", bridge)
+		}
+	}
+	return nil
+}
+
+// readOnlyLXC cannot change once the container is there.
+var readOnlyLXC = []string{"unprivileged", "ostype"}
+
+// putLXCConfig writes a stopped container's configuration at once. What a
+// running one cannot take waits in the pending section. A missing bridge is
+// found after the write: the values stay.
+func (k *call) putLXCConfig() (any, error) {
+	g, err := k.guest()
+	if err != nil {
+		return nil, err
+	}
+	e, err := k.readEdit()
+	if err != nil {
+		return nil, err
+	}
+	if err := k.permitLXC(e, g.id()); err != nil {
+		return nil, err
+	}
+	for _, name := range e.names() {
+		if name == "unprivileged" {
+			return nil, die("unable to modify read-only option: '%s'", name)
+		}
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	if d := k.str("digest"); d != "" && d != g.conf.Digest() {
+		return nil, die("detected modified configuration - file changed by other user? Try again.")
+	}
+	return nil, k.applyLXC(g, e)
+}
+
+func (k *call) applyLXC(g *guest, e edit) error {
+	defer k.c.written(g)
+	refused := map[string]string{}
+	for _, name := range e.remove {
+		if g.running && !hotplugLXC(name) {
+			g.pendDelete(name)
+			continue
+		}
+		delete(g.conf.Values, name)
+		g.revertPending([]string{name})
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.set)) {
+		value := k.c.canon("lxc", name, e.set[name])
+		if g.running && !hotplugLXC(name) {
+			g.pend(name, value)
+			continue
+		}
+		if bridge := volumeOption(value, "bridge"); g.running && isNet(name) && !k.c.bridges[bridge] {
+			g.pend(name, volumeless(e.set[name]))
+			refused[name] = fmt.Sprintf("unable to hotplug %s: bridge '%s' does not exist\n", name, bridge)
+			continue
+		}
+		value, err := k.allocate(g, g.conf.Values, name, value)
+		if err != nil {
+			return err
+		}
+		store(g.conf.Values, name, value)
+	}
+	if len(refused) > 0 {
+		return badParams(refused)
+	}
+	if !g.running {
+		return k.checkBridges(g.conf.Values)
+	}
+	return nil
+}
+
+// volumeless is a net as it came: what waits has not been given a MAC.
+func volumeless(net string) string { return net }
+
+// hotplugLXC says whether a running container takes a change at once.
+func hotplugLXC(name string) bool {
+	switch name {
+	case "arch", "rootfs", "ostype", "features", "timezone", "tty", "console", "cmode", "nameserver", "searchdomain", "entrypoint", "env":
+		return false
+	}
+	return !isIndexed(name, "dev")
+}
+
+// destroyLXC refuses at once what it can refuse.
+func (k *call) destroyLXC() (any, error) {
+	g, err := k.guest()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	if g.conf.Values["protection"] == "1" {
+		return nil, die("can't remove CT %d - protection mode enabled", g.vmid)
+	}
+	if g.running && !k.on("force") {
+		return nil, die("unable to destroy CT %d - container is running", g.vmid)
+	}
+	g.setLock(k.c, "destroyed")
+	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: k.c.opts.Costs.Destroy,
+		undo: func() { g.setLock(k.c, "") },
+		end:  func(t *task) error { return k.destroy(t, g) },
+	})
+}
+
+func (k *call) destroy(t *task, g *guest) error {
+	for _, name := range diskKeys(g.kind, g.conf.Values) {
+		if base := volumeOf(g.conf.Values[name]); g.template() && k.c.inUse(base) {
+			return die("base volume '%s' is still in use by linked cloned", base)
+		}
+	}
+	if k.on("purge") {
+		t.log = append(t.log, fmt.Sprintf("purging %s %d from related configurations..", g.word(), g.vmid))
+	}
+	k.c.removeGuest(g.vmid)
+	return nil
+}
+
+// templateLXC answers null and goes on in a task that nobody is told of.
+func (k *call) templateLXC() (any, error) {
+	g, err := k.guest()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case g.lock() != "":
+		return nil, g.checkLock()
+	case g.template():
+		return nil, die("you can't convert a template to a template")
+	case g.running:
+		return nil, die("you can't convert a CT to template if the CT is running")
+	case len(g.conf.Snapshots) > 0:
+		return nil, die("unable to create template, because CT contains snapshots")
+	}
+	g.setLock(k.c, "disk")
+	_, err = k.spawn(job{kind: "vztemplate", id: g.id(), cost: k.c.opts.Costs.Template,
+		undo: func() { g.setLock(k.c, "") },
+		end:  func(*task) error { k.c.makeTemplate(g); return nil },
+	})
+	return nil, err
+}
+
+func (c *Cluster) makeTemplate(g *guest) {
+	for _, name := range diskKeys(g.kind, g.conf.Values) {
+		value := g.conf.Values[name]
+		if volume := volumeOf(value); !strings.HasPrefix(volume, "/") && volumeOption(value, "media") != "cdrom" {
+			g.conf.Values[name] = setVolume(value, toBase(volume), nil)
+		}
+	}
+	g.conf.Values["template"] = "1"
+	g.setLock(c, "")
+}
+
+// resizeLXC grows a volume; shrinking is refused.
+func (k *call) resizeLXC() (any, error) { return k.resize("unable to shrink disk size") }
+
+func (k *call) resize(shrinks string) (any, error) {
+	g, err := k.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	if d := k.str("digest"); d != "" && d != g.conf.Digest() {
+		return nil, die("detected modified configuration - file changed by other user? Try again.")
+	}
+	disk := k.str("disk")
+	value, ok := g.conf.Values[disk]
+	if !ok {
+		return nil, die("disk '%s' does not exist", disk)
+	}
+	now, size := parseSize(volumeOption(value, "size")), k.str("size")
+	want := parseSize(strings.TrimPrefix(size, "+"))
+	if strings.HasPrefix(size, "+") {
+		want += now
+	}
+	if want < now {
+		return nil, die("%s", shrinks)
+	}
+	return k.spawn(job{kind: "resize", id: strconv.Itoa(g.vmid), cost: k.c.opts.Costs.Config, end: func(*task) error {
+		g.conf.Values[disk] = setVolume(value, volumeOf(value), map[string]string{"size": formatSize(want)})
+		k.c.written(g)
+		return nil
+	}})
+}

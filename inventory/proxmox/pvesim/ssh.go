@@ -1,0 +1,130 @@
+package pvesim
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// serveSSH serves one connection: an authorised key, one forced command.
+func (c *Cluster) serveSSH(raw net.Conn) {
+	config := &ssh.ServerConfig{PublicKeyCallback: c.checkKey}
+	config.AddHostKey(c.host)
+	conn, channels, requests, err := ssh.NewServerConn(raw, config)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	go ssh.DiscardRequests(requests)
+	for ch := range channels {
+		if ch.ChannelType() != "session" {
+			ch.Reject(ssh.Prohibited, "only sessions")
+			continue
+		}
+		session, reqs, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		c.session(session, reqs)
+	}
+}
+
+func (c *Cluster) checkKey(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.sshKeys {
+		if bytes.Equal(k.Marshal(), key.Marshal()) {
+			return nil, nil
+		}
+	}
+	return nil, fmt.Errorf("key %s is not authorised", ssh.FingerprintSHA256(key))
+}
+
+// session answers an exec or shell request with the forced command, whatever
+// was asked for, unless it is a word that the command refuses.
+func (c *Cluster) session(s ssh.Channel, reqs <-chan *ssh.Request) {
+	defer s.Close()
+	for req := range reqs {
+		if req.Type != "exec" && req.Type != "shell" {
+			req.Reply(req.Type == "env", nil)
+			continue
+		}
+		var original struct{ Command string }
+		if req.Type == "exec" {
+			if err := ssh.Unmarshal(req.Payload, &original); err != nil {
+				req.Reply(false, nil)
+				return
+			}
+		}
+		req.Reply(true, nil)
+		status := c.forcedCommand(s, strings.TrimSpace(original.Command))
+		s.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+		return
+	}
+}
+
+// forcedCommand is: cd /etc/pve && tar -cf - .vmlist nodes/*/lxc nodes/*/qemu-server
+func (c *Cluster) forcedCommand(s ssh.Channel, original string) uint32 {
+	if original != "" && original != "read" {
+		fmt.Fprintf(s.Stderr(), "refused: %q\n", original)
+		return 1
+	}
+	c.mu.Lock()
+	c.sshReads++
+	files := c.etcPVE()
+	c.mu.Unlock()
+	if err := writeTar(s, files); err != nil {
+		return 1
+	}
+	return 0
+}
+
+type file struct{ name, text string }
+
+// etcPVE is what /etc/pve holds of guests, as it stands at this moment. The
+// files of a node that is down are there too: each node has all of them.
+func (c *Cluster) etcPVE() []file {
+	files := []file{{".vmlist", c.vmlist()}}
+	for _, n := range c.nodes {
+		files = append(files, file{name: "nodes/" + n.name + "/lxc/"}, file{name: "nodes/" + n.name + "/qemu-server/"})
+		for _, g := range c.sortedGuests() {
+			if g.node == n {
+				files = append(files, file{fmt.Sprintf("nodes/%s/%s/%d.conf", n.name, confDir(g.kind), g.vmid), g.conf.String()})
+			}
+		}
+	}
+	return files
+}
+
+// vmlist is /etc/pve/.vmlist in the layout of pmxcfs.
+func (c *Cluster) vmlist() string {
+	var rows []string
+	for _, g := range slices.Collect(slices.Values(c.sortedGuests())) {
+		rows = append(rows, fmt.Sprintf("\"%d\": { \"node\": \"%s\", \"type\": \"%s\", \"version\": %d }", g.vmid, g.node.name, g.kind, g.version))
+	}
+	return fmt.Sprintf("{\n\"version\": %d,\n\"ids\": {\n%s}\n\n}\n", c.version, strings.Join(rows, ",\n"))
+}
+
+func writeTar(w io.Writer, files []file) error {
+	t := tar.NewWriter(w)
+	for _, f := range files {
+		h := &tar.Header{Name: f.name, Mode: 0o640, Size: int64(len(f.text)), ModTime: time.Unix(0, 0), Uname: "root", Gname: "www-data", Gid: 33}
+		if strings.HasSuffix(f.name, "/") {
+			h.Typeflag, h.Mode = tar.TypeDir, 0o750
+		}
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(t, f.text); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}

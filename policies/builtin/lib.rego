@@ -26,12 +26,3 @@ fits(patterns, text) if {
 	some pattern in patterns
 	glob.match(pattern, null, text)
 }
-
-# METADATA
-# title: Who
-# description: An owner as people say it.
-who(owner) := owner.student if owner.student
-
-else := owner.unit if owner.unit
-
-else := "the campus"

@@ -25,9 +25,3 @@ test_fits if {
 }
 
 test_a_star_crosses_dots if lib.fits(["*.isima.fr"], "cloud.prod.isima.fr")
-
-test_who if {
-	lib.who({"student": "rapamato", "unit": "cohort/gis3"}) == "rapamato"
-	lib.who({"unit": "cohort/gis3"}) == "cohort/gis3"
-	lib.who({}) == "the campus"
-}

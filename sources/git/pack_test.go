@@ -143,7 +143,7 @@ func FuzzCheckPack(f *testing.F) {
 	f.Add(pack(delta(5, 1<<40)))
 	f.Add([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\x90"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_ = checkPack(io.LimitReader(bytes.NewReader(data), 1<<16))
+		_ = checkPack(io.LimitReader(bytes.NewReader(data), 1<<12))
 	})
 }
 

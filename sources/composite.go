@@ -1,0 +1,182 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler"
+)
+
+// maxRequests is how many open requests are looked at in a pass; what is more
+// waits until others are closed, and is logged.
+const maxRequests = 100
+
+// maxBranches is how many commits' branches are remembered.
+const maxBranches = 10_000
+
+// Composite is a repository and the forge that shows its requests and
+// statuses, as one source. Statuses are queued: see [Composite.SetStatus].
+type Composite struct {
+	repo  Repository
+	forge Forge
+	log   *slog.Logger
+	queue *queue
+
+	mu       sync.Mutex
+	branches map[string]string  // by commit: where a forge shows it
+	merges   map[mergeKey]merge // of the last Proposals
+}
+
+var _ reconciler.Source = (*Composite)(nil)
+
+type mergeKey struct{ base, head string }
+
+type merge struct {
+	tree    projects.Tree
+	changed []string
+	problem string
+}
+
+// New joins a repository and a forge. It starts a goroutine that writes
+// statuses, which [Composite.Close] ends.
+func New(repo Repository, forge Forge, log *slog.Logger) *Composite {
+	return &Composite{
+		repo:     repo,
+		forge:    forge,
+		log:      log,
+		queue:    newQueue(forge.SetStatus, log),
+		branches: map[string]string{},
+	}
+}
+
+// Latest is the newest commit of the watched branch.
+func (c *Composite) Latest(ctx context.Context) (reconciler.Snapshot, error) {
+	snap, err := c.repo.Latest(ctx)
+	if err == nil {
+		c.remember(snap.Commit, snap.Branch)
+	}
+	return snap, err
+}
+
+// Proposals are the open requests into base's branch. One that could not be
+// read this time is left out and logged: it says nothing about the others.
+func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]reconciler.Proposal, error) {
+	requests, err := c.forge.Requests(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the open requests: %w", err)
+	}
+	var out []reconciler.Proposal
+	merges := map[mergeKey]merge{}
+	for _, r := range requests {
+		if r.TargetBranch != base.Branch {
+			continue
+		}
+		if len(merges) == maxRequests {
+			c.log.Warn("too many open requests; the others wait", "looked_at", maxRequests, "open", len(requests))
+			break
+		}
+		m, err := c.merge(ctx, base, r)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			c.log.Warn("a request cannot be read; it is tried again in the next pass", "request", r.ID, "error", err)
+			continue
+		}
+		merges[mergeKey{base.Commit, r.Head}] = m
+		if r.Head != base.Commit {
+			c.remember(r.Head, branchOf(r))
+		}
+		out = append(out, proposal(r, m))
+	}
+	c.mu.Lock()
+	c.merges = merges
+	c.mu.Unlock()
+	return out, nil
+}
+
+// merge works out a request, or takes what was worked out in the last pass:
+// nothing has changed while base and head are the same.
+func (c *Composite) merge(ctx context.Context, base reconciler.Snapshot, r Request) (merge, error) {
+	c.mu.Lock()
+	m, ok := c.merges[mergeKey{base.Commit, r.Head}]
+	c.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	var err error
+	m.tree, m.changed, m.problem, err = c.repo.Merge(ctx, base, r.Ref, r.Head)
+	return m, err
+}
+
+func proposal(r Request, m merge) reconciler.Proposal {
+	return reconciler.Proposal{
+		ID:      r.ID,
+		Title:   r.Title,
+		Author:  r.Author,
+		URL:     r.URL,
+		Commit:  r.Head,
+		Tree:    m.tree,
+		Changed: m.changed,
+		Problem: m.problem,
+	}
+}
+
+// branchOf is the branch on which the forge sees a request's head. A fork's
+// branch is not one of this repository.
+func branchOf(r Request) string {
+	if r.Fork {
+		return ""
+	}
+	return r.SourceBranch
+}
+
+func (c *Composite) remember(commit, branch string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.branches) >= maxBranches {
+		clear(c.branches)
+	}
+	c.branches[commit] = branch
+}
+
+// SetStatus takes a status to be written soon and returns at once. The newest
+// status of a commit and context wins, one that was written already is not
+// written again, and a forge that is down is tried until it is back. It fails
+// only after Close.
+func (c *Composite) SetStatus(_ context.Context, commit string, s reconciler.Status) error {
+	c.mu.Lock()
+	branch := c.branches[commit]
+	c.mu.Unlock()
+	return c.queue.put(commit, branch, s)
+}
+
+// Backlog is how many statuses wait to be written.
+func (c *Composite) Backlog() int { return c.queue.len() }
+
+// Close writes what waits, until ctx ends; then it gives up on the rest and
+// says how many. Call it once.
+func (c *Composite) Close(ctx context.Context) error { return c.queue.close(ctx) }
+
+// Notes are where statuses go when there is no forge.
+type Notes interface {
+	SetStatus(ctx context.Context, commit string, s reconciler.Status) error
+}
+
+// WithoutForge stands in for a forge: it knows no requests, and writes statuses
+// as notes, or nowhere when notes is nil.
+func WithoutForge(notes Notes) Forge { return noForge{notes} }
+
+type noForge struct{ notes Notes }
+
+func (noForge) Requests(context.Context) ([]Request, error) { return nil, nil }
+
+func (n noForge) SetStatus(ctx context.Context, commit, _ string, s reconciler.Status) error {
+	if n.notes == nil {
+		return nil
+	}
+	return n.notes.SetStatus(ctx, commit, s)
+}

@@ -1,6 +1,8 @@
 package policies
 
 import (
+	"path"
+
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler/plan"
 )
@@ -32,7 +34,7 @@ func takeCapacity(p plan.Plan, live []inventory.Resource) capacity {
 			c.templates[name] = r
 		case inventory.KindStorage:
 			if r.Attrs["shared"] == "1" {
-				name = r.Key.System() + "/" + afterSlash(r.Key.Name())
+				name = r.Key.System() + "/" + path.Base(r.Key.Name())
 			}
 			if known := c.storages[name]; known == nil || r.Key < known.Key {
 				c.storages[name] = &place{Resource: r}
@@ -47,43 +49,33 @@ func takeCapacity(p plan.Plan, live []inventory.Resource) capacity {
 	return c
 }
 
-// load moves a guest's weight from where it is to where it will be.
+// load moves a guest's weight from where it is to where it will be. A place
+// remembers the changes that make it fuller.
 func (c capacity) load(s plan.Step) {
+	moved := map[*place]int64{}
 	if s.Before != nil {
-		c.put(s.Key, s.Before.Attrs, -1)
+		c.weigh(moved, s.Key.System(), s.Before.Attrs, -1)
 	}
 	if s.After != nil {
-		c.put(s.Key, afterAttrs(s.Change), 1)
+		c.weigh(moved, s.Key.System(), afterAttrs(s.Change), 1)
+	}
+	for p, weight := range moved {
+		p.planned += weight
+		if weight > 0 {
+			p.keys = append(p.keys, s.Key)
+		}
 	}
 }
 
-func (c capacity) put(key inventory.Key, attrs inventory.Attrs, sign int64) {
-	cluster := key.System()
+func (c capacity) weigh(moved map[*place]int64, cluster string, attrs inventory.Attrs, sign int64) {
 	if node := c.nodes[cluster+"/"+attrs["node"]]; node != nil {
-		node.bear(key, sign*number(attrs, "memory"))
+		moved[node] += sign * number(attrs, "memory")
 	}
 	storage := c.storages[cluster+"/"+attrs["storage"]]
 	if storage == nil {
 		storage = c.storages[cluster+"/"+attrs["node"]+"/"+attrs["storage"]]
 	}
 	if storage != nil {
-		storage.bear(key, sign*number(attrs, "disk"))
+		moved[storage] += sign * number(attrs, "disk")
 	}
-}
-
-// bear adds a weight; keys holds each change once.
-func (p *place) bear(key inventory.Key, weight int64) {
-	p.planned += weight
-	if n := len(p.keys); n == 0 || p.keys[n-1] != key {
-		p.keys = append(p.keys, key)
-	}
-}
-
-func afterSlash(s string) string {
-	for i := range len(s) {
-		if s[i] == '/' {
-			return s[i+1:]
-		}
-	}
-	return s
 }

@@ -81,7 +81,8 @@ func load(ctx context.Context, tree projects.Tree, tests bool) (*ruleset, []proj
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, problems
 	}
-	compiler := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities())
+	compiler := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities()).
+		WithEnablePrintStatements(tests)
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, regoProblems(tree, compiler.Errors)
 	}

@@ -55,9 +55,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // login answers for one request: it lets the connection's user through, or
-// moves the handshake on and sets what the 401 must say. length is the body's: where sealing is a
-// must, an empty message on a connection that is logged in asks for a new
-// login; the library sends one before each message. (?)
+// moves the handshake on and sets what the 401 must say. length is the body's:
+// where sealing is a must, an empty message on a connection that is logged in
+// asks for a new login; the library sends one before each message. (?)
 func (s *Server) login(conn *connection, w http.ResponseWriter, r *http.Request, length int) bool {
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch {

@@ -1,0 +1,349 @@
+package forgetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
+	"github.com/provost-dev/provost/sources/forge"
+)
+
+// Token is what forges under test log in with. It must never show in an error.
+const Token = "s3cr3t-t0k3n-of-the-b0t"
+
+// Server is a double with one repository whose branch main is watched.
+type Server interface {
+	// Forge is a new one without memory that logs in with Token. It watches
+	// main and does not really wait: Waits tells for how long it would have.
+	Forge(t *testing.T) sources.Forge
+	Waits() []time.Duration
+	// Commit makes another commit on main.
+	Commit(t *testing.T) string
+	// OpenRequests opens n requests into main, every third from a fork, and some
+	// that must not be listed: closed ones, and into another branch.
+	OpenRequests(t *testing.T, n int) []sources.Request
+	// Standing are the newest statuses of each context, in provost's words.
+	Standing(commit string) []reconciler.Status
+	// Writes is how often a status was written, refused writes not counted;
+	// Asked is how many requests came in.
+	Writes() int
+	Asked() int
+
+	Down()
+	Up()
+	// Answer makes the next request be answered so.
+	Answer(status int, after time.Duration)
+	// DropWrite makes the next write be done and not answered.
+	DropWrite()
+	// Hang makes the next request stay without an answer.
+	Hang()
+	// Revoke makes the token be refused.
+	Revoke()
+}
+
+// Run holds a forge to what all forges have to do. knowsRunning says whether
+// it tells running from pending.
+func Run(t *testing.T, knowsRunning bool, start func(t *testing.T) Server) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, fixture)
+	}{
+		{"a status is written once", writtenOnce},
+		{"a restart writes nothing again", restart},
+		{"every transition ends as wanted", transitions},
+		{"a verdict with another text is written", otherText},
+		{"statuses do not disturb each other", independent},
+		{"a long text stands shortened", longText},
+		{"many at once", concurrent},
+		{"requests over many pages", requests},
+		{"down and up again", downAndUp},
+		{"the answer is lost", lostAnswer},
+		{"too many requests, wait a little", waitALittle},
+		{"too many requests, wait for long", waitForLong},
+		{"too many requests for ever", waitForEver},
+		{"a server in trouble", serverTrouble},
+		{"an unknown commit", unknownCommit},
+		{"a token without rights", noRights},
+		{"a hanging server and a context that ends", hanging},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := start(t)
+			c.test(t, fixture{server, server.Forge(t), knowsRunning})
+		})
+	}
+}
+
+type fixture struct {
+	Server
+	forge        sources.Forge
+	knowsRunning bool
+}
+
+func plan(state reconciler.StatusState) reconciler.Status {
+	return reconciler.Status{
+		Context: reconciler.ContextPlan, State: state,
+		Description: "62 guests, 124 records: " + string(state), TargetURL: "https://provost.example.org/passes/7",
+	}
+}
+
+// set sets a status that must come to stand.
+func (f fixture) set(t *testing.T, commit string, s reconciler.Status) {
+	t.Helper()
+	if err := f.forge.SetStatus(t.Context(), commit, "main", s); err != nil {
+		t.Fatalf("SetStatus(%s %s): %v", s.Context, s.State, err)
+	}
+}
+
+// refuse sets a status and gives the error that must come of it.
+func (f fixture) refuse(t *testing.T, commit string, permanent bool) error {
+	t.Helper()
+	err := f.forge.SetStatus(t.Context(), commit, "main", plan(reconciler.StatusSuccess))
+	if err == nil {
+		t.Fatal("SetStatus gave no error")
+	}
+	if forge.Permanent(err) != permanent {
+		t.Errorf("Permanent(%v) is %t, want %t", err, !permanent, permanent)
+	}
+	if strings.Contains(err.Error(), Token) {
+		t.Errorf("the error holds the token: %v", err)
+	}
+	if !strings.HasPrefix(err.Error(), "cannot ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error is not one line that begins with cannot: %q", err)
+	}
+	return err
+}
+
+// wantStanding compares what stands on a commit.
+func (f fixture) wantStanding(t *testing.T, commit string, want ...reconciler.Status) {
+	t.Helper()
+	if !f.knowsRunning {
+		for i := range want {
+			if want[i].State == reconciler.StatusRunning {
+				want[i].State = reconciler.StatusPending
+			}
+		}
+	}
+	got := f.Standing(commit)
+	for _, list := range [][]reconciler.Status{got, want} {
+		slices.SortFunc(list, func(a, b reconciler.Status) int { return strings.Compare(a.Context, b.Context) })
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("on the commit stand\n%+v, want\n%+v", got, want)
+	}
+}
+
+func (f fixture) wantWrites(t *testing.T, want int) {
+	t.Helper()
+	if got := f.Writes(); got != want {
+		t.Errorf("%d statuses were written, want %d", got, want)
+	}
+}
+
+func writtenOnce(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
+	asked := f.Asked()
+	for range 3 {
+		f.set(t, commit, plan(reconciler.StatusSuccess))
+	}
+	f.wantWrites(t, 1)
+	if got := f.Asked() - asked; got != 0 {
+		t.Errorf("an equal status cost %d requests", got)
+	}
+}
+
+func restart(t *testing.T, f fixture) {
+	for _, state := range []reconciler.StatusState{
+		reconciler.StatusPending, reconciler.StatusRunning, reconciler.StatusSuccess, reconciler.StatusFailed,
+	} {
+		commit, before := f.Commit(t), f.Writes()
+		f.set(t, commit, plan(state))
+		f.forge = f.Forge(t)
+		f.set(t, commit, plan(state))
+		f.wantWrites(t, before+1)
+	}
+}
+
+func transitions(t *testing.T, f fixture) {
+	const p, r, s, x = reconciler.StatusPending, reconciler.StatusRunning, reconciler.StatusSuccess, reconciler.StatusFailed
+	for _, states := range [][]reconciler.StatusState{
+		{p}, {r}, {s}, {x},
+		{p, r, s}, {p, r, x}, {p, s}, {r, x},
+		{s, p}, {s, x}, {x, s}, {x, r, s}, {s, p, r, x, s},
+		{r, p, s}, // GitLab refuses the middle one: what counts is the end
+	} {
+		commit := f.Commit(t)
+		for _, state := range states {
+			f.set(t, commit, plan(state))
+		}
+		f.wantStanding(t, commit, plan(states[len(states)-1]))
+	}
+}
+
+func otherText(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+	other := plan(reconciler.StatusSuccess)
+	other.Description = "63 guests"
+	f.set(t, commit, other)
+	f.wantStanding(t, commit, other)
+	other.TargetURL = "https://provost.example.org/passes/8"
+	f.set(t, commit, other)
+	f.wantStanding(t, commit, other)
+}
+
+func independent(t *testing.T, f fixture) {
+	one, two := f.Commit(t), f.Commit(t)
+	apply := plan(reconciler.StatusFailed)
+	apply.Context = reconciler.ContextApply
+	f.set(t, one, plan(reconciler.StatusSuccess))
+	f.set(t, two, plan(reconciler.StatusFailed))
+	f.set(t, one, apply)
+	f.wantStanding(t, one, plan(reconciler.StatusSuccess), apply)
+	f.wantStanding(t, two, plan(reconciler.StatusFailed))
+}
+
+func longText(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	s := plan(reconciler.StatusFailed)
+	s.Description = strings.Repeat("étudiant\n", 100)
+	f.set(t, commit, s)
+	f.forge = f.Forge(t)
+	f.set(t, commit, s)
+	f.wantWrites(t, 1)
+	if got := f.Standing(commit)[0].Description; !strings.HasPrefix(got, "étudiant étudiant") || !strings.HasSuffix(got, "…") {
+		t.Errorf("the description is %q", got)
+	}
+}
+
+func concurrent(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	var want []reconciler.Status
+	var group sync.WaitGroup
+	for i := range 12 {
+		s := plan(reconciler.StatusSuccess)
+		s.Context = fmt.Sprint("provost/", i)
+		want = append(want, s)
+		group.Go(func() {
+			if err := f.forge.SetStatus(t.Context(), commit, "main", s); err != nil {
+				t.Errorf("SetStatus(%s): %v", s.Context, err)
+			}
+		})
+	}
+	group.Wait()
+	f.wantStanding(t, commit, want...)
+	f.wantWrites(t, len(want))
+	if waits := f.Waits(); len(waits) != 0 {
+		t.Errorf("the server was too busy %d times: one at a time", len(waits))
+	}
+}
+
+func requests(t *testing.T, f fixture) {
+	f.Commit(t)
+	want := f.OpenRequests(t, 120)
+	got, err := f.forge.Requests(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d requests are listed, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("request %d is\n%+v, want\n%+v", i, got[i], want[i])
+		}
+	}
+}
+
+func downAndUp(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.Down()
+	f.refuse(t, commit, false)
+	if _, err := f.forge.Requests(t.Context()); err == nil || forge.Permanent(err) {
+		t.Errorf("Requests of a forge that is down gave %v", err)
+	}
+	f.Up()
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
+}
+
+func lostAnswer(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.DropWrite()
+	f.refuse(t, commit, false)
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
+	f.wantWrites(t, 1)
+}
+
+func waitALittle(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.Answer(429, 7*time.Second)
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
+	if got := f.Waits(); !slices.Equal(got, []time.Duration{7 * time.Second}) {
+		t.Errorf("it waited %v, want the 7s it was told", got)
+	}
+}
+
+func waitForLong(t *testing.T, f fixture) {
+	f.Answer(429, time.Hour)
+	f.refuse(t, f.Commit(t), false)
+	if got := f.Waits(); len(got) != 0 {
+		t.Errorf("it waited %v and blocked its caller", got)
+	}
+}
+
+func waitForEver(t *testing.T, f fixture) {
+	for range 20 {
+		f.Answer(429, 0)
+	}
+	f.refuse(t, f.Commit(t), false)
+	waits := f.Waits()
+	if len(waits) == 0 || len(waits) > 10 {
+		t.Fatalf("it waited %d times", len(waits))
+	}
+	for i, d := range waits[1:] {
+		if d < waits[i] {
+			t.Errorf("it waited %v: each wait has to be longer", waits)
+		}
+	}
+}
+
+func serverTrouble(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	for _, status := range []int{500, 502, 503} {
+		f.Answer(status, 0)
+		f.refuse(t, commit, false)
+	}
+	f.set(t, commit, plan(reconciler.StatusSuccess))
+}
+
+func unknownCommit(t *testing.T, f fixture) {
+	f.Commit(t)
+	f.refuse(t, strings.Repeat("0123456789", 4), true)
+}
+
+func noRights(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.Revoke()
+	f.refuse(t, commit, true)
+}
+
+func hanging(t *testing.T, f fixture) {
+	commit := f.Commit(t)
+	f.Hang()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := f.forge.SetStatus(ctx, commit, "main", plan(reconciler.StatusSuccess)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("SetStatus gave %v, want the context's error", err)
+	}
+}

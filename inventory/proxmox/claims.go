@@ -54,15 +54,19 @@ func (c *Cluster) createClaims(r inventory.Resource) []inventory.Claim {
 	return append(claims, inventory.Claim{Name: c.name + "/template/" + source, Limit: limit})
 }
 
-// powerClaims spread starts: machines that boot at once starve each other. Which
-// node it is the view knows, unless the guest is made in this pass and is not yet.
+// powerClaims spread starts: machines that boot at once starve each other. The
+// node of a guest that is yet to be made is not known here; its start counts
+// against the cluster.
 func (c *Cluster) powerClaims(ch inventory.Change) []inventory.Claim {
-	j := &job{c: c, change: ch}
-	at, ok := j.place(j.guestKeys())
-	if !ok || ch.Action == inventory.Delete {
+	if ch.Action == inventory.Delete {
 		return nil
 	}
-	return []inventory.Claim{{Name: c.name + "/starts/" + at.node, Limit: c.cfg.Limits.StartsPerNode}}
+	v, limit := c.look(), c.cfg.Limits.StartsPerNode
+	j := &job{c: c, change: ch}
+	if at, ok := j.place(j.guestKeys()); ok {
+		return []inventory.Claim{{Name: c.name + "/starts/" + at.node, Limit: limit}}
+	}
+	return []inventory.Claim{{Name: c.name + "/starts", Limit: limit * max(1, len(v.nodes))}}
 }
 
 func (c *Cluster) nodeClaim(node string) inventory.Claim {

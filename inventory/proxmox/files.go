@@ -23,6 +23,7 @@ type clusterFiles struct {
 // than 1 MiB itself.
 const (
 	maxConfFile = 1 << 20
+	maxVMList   = 16 << 20
 	maxStream   = 256 << 20
 	maxFiles    = 100_000
 )
@@ -66,10 +67,10 @@ func (f *clusterFiles) add(h *tar.Header, r io.Reader) error {
 	if h.Typeflag != tar.TypeReg || m == nil && name != ".vmlist" {
 		return nil
 	}
-	if h.Size > maxConfFile && m != nil {
+	if h.Size > maxConfFile && m != nil || h.Size > maxVMList {
 		return fmt.Errorf("cannot read %s: it is too long", name)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxStream))
+	data, err := io.ReadAll(r)
 	if err != nil {
 		return fmt.Errorf("cannot read %s: %w", name, err)
 	}

@@ -1,4 +1,22 @@
 // Package projects says what the YAML of a campus means.
+//
+// [Load] reads a [Tree]: campus.yaml (clusters, networks, zones), projects/*.yaml
+// (a list of machines each), cohorts/*.yaml with their CSV rosters (a machine for
+// each student), keys/*.pub (SSH key sets). Everything else is ignored. What is
+// wrong comes as a [Problem] with file, line, column and a hint, all of it at
+// once; a broken file freezes what it declares and nothing else, a broken
+// campus.yaml freezes everything.
+//
+// [Campus.Desired] turns that into resources, given what is live: VMIDs, MACs,
+// nodes and reserved addresses are derived from names, so that nothing needs to
+// be remembered, and what is live always wins over what is derived.
+//
+// To add a key to a format, add a line to formats.go (the decoder and the JSON
+// Schema are both made from it) and read it beside its neighbours in
+// hardware.go, network.go, dns.go or machine.go.
+//
+// The package refuses to do I/O (but for [ReadDir]), to look at a clock, and to
+// guess: an ambiguous declaration is refused.
 package projects
 
 import "github.com/provost-dev/provost/inventory"
@@ -10,8 +28,10 @@ type Desired struct {
 	// the value says why nothing that the file declares may be touched, or is "".
 	Files map[string]string
 	// Units are the cohorts and projects that are declared ("cohort/gis3"),
-	// with the number of machines each declares.
+	// with the number of machines each declares; 0 where the file is broken.
 	Units map[string]int
+	// Workspaces are the units' workspaces, for policies.
+	Workspaces map[string]string
 	// Frozen are single keys that must be left alone this time, and why.
 	Frozen []inventory.Unknown
 	// Problems are all errors found, those that only the live state shows included.

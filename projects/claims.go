@@ -1,0 +1,146 @@
+package projects
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// dispute is a claim that several machines make.
+type dispute struct {
+	what      string
+	claimants []claimant
+}
+
+type claimant struct {
+	machine *machine
+	place   place
+}
+
+// settle decides between machines of different files that claim the same thing.
+// The one that is live under its claim keeps it and the newcomer is refused;
+// where none is live, or several are, all are refused: nobody can tell who is
+// right, so nothing is made and nothing is taken away.
+//
+// It returns the refused machines with their reasons, and all problems.
+func settle(machines []*machine, live *liveState) (map[*machine]string, []Problem) {
+	refused := map[*machine]string{}
+	var problems []Problem
+	for _, d := range disputes(machines) {
+		keeper := d.keeper(live)
+		for _, loser := range d.claimants {
+			if loser.machine == keeper {
+				continue
+			}
+			p := d.refusal(loser, keeper)
+			problems = append(problems, p)
+			if refused[loser.machine] == "" {
+				refused[loser.machine] = p.String()
+			}
+		}
+	}
+	return refused, problems
+}
+
+// disputes are the claims made more than once, in the order of the machines.
+func disputes(machines []*machine) []dispute {
+	index := map[string]int{}
+	var all []dispute
+	for _, m := range machines {
+		for _, c := range m.claims {
+			i, known := index[c.what]
+			if !known {
+				i = len(all)
+				index[c.what], all = i, append(all, dispute{what: c.what})
+			}
+			all[i].claimants = append(all[i].claimants, claimant{m, c.place})
+		}
+	}
+	var disputed []dispute
+	for _, d := range all {
+		if len(d.claimants) > 1 {
+			disputed = append(disputed, d)
+		}
+	}
+	return disputed
+}
+
+// keeper is the one machine that lives under the claim, or nil.
+func (d dispute) keeper(live *liveState) *machine {
+	var keeper *machine
+	for _, c := range d.claimants {
+		if live.holds(c.machine, d.what) {
+			if keeper != nil {
+				return nil
+			}
+			keeper = c.machine
+		}
+	}
+	return keeper
+}
+
+// refusal tells a claimant whom it is up against.
+func (d dispute) refusal(loser claimant, keeper *machine) Problem {
+	var rival claimant
+	for _, c := range d.claimants {
+		if c.machine == keeper || keeper == nil && rival.machine == nil && c.machine != loser.machine {
+			rival = c
+		}
+	}
+	message := "%s is also declared at %s"
+	if keeper != nil {
+		message += ", and that machine is live"
+	}
+	return loser.place.problem(loser.machine.owner, "give one of them another, or remove one", message,
+		d.what, rival.place.file.whereIs(rival.place))
+}
+
+// holds reports whether the live machine of this very declaration has what is
+// claimed.
+func (l *liveState) holds(m *machine, what string) bool {
+	guest, ok := l.guestOf(m)
+	if !ok || guest.Owner.Unit != m.owner.Unit || guest.Owner.Student != m.owner.Student {
+		return false
+	}
+	kind, thing, _ := strings.Cut(what, " ")
+	switch kind {
+	case "VMID":
+		return strings.HasPrefix(thing, guest.Attrs["vmid"]+" ")
+	case "MAC":
+		return l.macs[strings.TrimPrefix(thing, "address ")] == guest.Key
+	case "address":
+		a, err := netip.ParseAddr(thing)
+		mac := l.addresses[a]
+		return err == nil && mac != "" && l.macs[mac] == guest.Key
+	default: // host and DNS names: whose machine stands, has them
+		return true
+	}
+}
+
+// withLive gives a machine the claims that only the live state shows: the
+// address that DHCP already reserves for it.
+func (m *machine) withLive(live *liveState) *machine {
+	guest, ok := live.guestOf(m)
+	if !ok || m.dhcp != "reserve" {
+		return m
+	}
+	a, ok := live.reservationOf(m, guest.Attrs["net0.mac"])
+	if !ok {
+		return m
+	}
+	with := *m
+	with.claims = append(m.claims[:len(m.claims):len(m.claims)], claim{"address " + a.String(), m.place})
+	return &with
+}
+
+// reservationOf is the address that DHCP reserves for net0 of a machine.
+func (l *liveState) reservationOf(m *machine, mac string) (netip.Addr, bool) {
+	a, ok := l.reserved[reservationKey(m, mac)]
+	return a, ok
+}
+
+func reservationKey(m *machine, mac string) inventory.Key {
+	n := m.nics[0].network
+	return inventory.MakeKey(n.dhcp, inventory.KindReservation, n.scope, dashMAC(mac))
+}

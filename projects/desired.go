@@ -1,0 +1,126 @@
+package projects
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Problems are all errors that show without a live state, in reading order.
+func (c *Campus) Problems() []Problem {
+	_, disputed := settle(c.machines(), indexLive(nil))
+	return sortProblems(slices.Concat(c.problems, disputed))
+}
+
+// Desired says what should be, given what is live. It is pure: the same tree and
+// the same live state give the same answer, whatever the order of either.
+func (c *Campus) Desired(live []inventory.Resource) Desired {
+	b := &builder{settings: c.settings, live: indexLive(live)}
+	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}, Workspaces: map[string]string{}}
+	c.describe(&b.out)
+	machines := c.machines()
+	for i, m := range machines {
+		machines[i] = m.withLive(b.live)
+	}
+	refused, disputed := settle(machines, b.live)
+	b.out.Problems = slices.Concat(c.problems, disputed)
+	for _, m := range machines {
+		guest, isLive := b.live.guestOf(m)
+		b.sites = append(b.sites, &site{machine: m, guest: guest, isLive: isLive, refused: refused[m]})
+	}
+	b.assignVMIDs()
+	b.assignMACs()
+	b.assignAddresses()
+	b.assignNodes()
+	b.produce()
+	b.freeze()
+	slices.SortFunc(b.out.Resources, func(x, y inventory.Resource) int { return cmp.Compare(x.Key, y.Key) })
+	b.out.Problems = sortProblems(b.out.Problems)
+	return b.out
+}
+
+// machines are the machines of all readable files, sorted by key: the order in
+// which everything is handed out.
+func (c *Campus) machines() []*machine {
+	var all []*machine
+	for _, u := range c.units {
+		if c.settings == nil || u.broken() != "" {
+			continue
+		}
+		for i := range u.machines {
+			all = append(all, &u.machines[i])
+		}
+	}
+	slices.SortStableFunc(all, func(x, y *machine) int {
+		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.owner.Unit, y.owner.Unit))
+	})
+	return all
+}
+
+// describe fills in files, units and workspaces.
+func (c *Campus) describe(out *Desired) {
+	out.Files[campusFile] = c.broken
+	for p, r := range c.rosters {
+		out.Files[p] = r.broken()
+	}
+	for _, u := range c.units {
+		reason := u.broken()
+		if c.broken != "" {
+			reason = c.broken
+		}
+		out.Files[u.path] = reason
+		out.Units[u.owner.Unit] = 0
+		out.Workspaces[u.owner.Unit] = u.space
+		if reason == "" {
+			out.Units[u.owner.Unit] = len(u.machines)
+		}
+	}
+}
+
+// builder makes resources of machines: first it hands out what must be unique,
+// then it writes the resources down.
+type builder struct {
+	settings *settings
+	live     *liveState
+	sites    []*site
+	out      Desired
+}
+
+// site is a machine with what it was handed out.
+type site struct {
+	*machine
+	guest   inventory.Resource // the live guest that it is already
+	isLive  bool
+	vmid    int
+	macs    []string   // one for each of the nics
+	address netip.Addr // reserved for net0
+	node    string
+	frozen  string // why the guest must wait this time
+	refused string // why nothing of the machine is made or touched
+}
+
+// refuse gives a machine up for this time and tells its owner.
+func (b *builder) refuse(s *site, hint, format string, args ...any) {
+	p := s.place.problem(s.owner, hint, format, args...)
+	b.out.Problems = append(b.out.Problems, p)
+	s.refused = p.String()
+}
+
+// warn tells the owner and holds nothing back.
+func (b *builder) warn(s *site, hint, format string, args ...any) {
+	p := s.place.problem(s.owner, hint, format, args...)
+	p.Warning = true
+	b.out.Problems = append(b.out.Problems, p)
+}
+
+// known is what is live of the machine: the guest that it is, or the foreign one
+// that it is about to adopt.
+func (b *builder) known(s *site) (inventory.Resource, bool) {
+	if s.isLive || s.adopt == 0 {
+		return s.guest, s.isLive
+	}
+	r, ok := b.live.byKey[s.adopts()]
+	return r, ok
+}

@@ -1,0 +1,93 @@
+package projects
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// file is one declaration file while it is being read: its text, and what is
+// wrong with it.
+type file struct {
+	path     string
+	owner    inventory.Owner // whom its problems concern
+	text     string          // what positions count in; for CSV the decoded text
+	lines    []string        // text split, once somebody asks
+	problems []Problem
+}
+
+// place is a position in a file. The zero line is the file as a whole.
+type place struct {
+	file         *file
+	line, column int
+}
+
+// excerptLimit keeps the shown line readable in a terminal and a merge request.
+const excerptLimit = 160
+
+// line is the text of a line counted from 1, or "" where there is none.
+func (f *file) line(n int) string {
+	if f.lines == nil {
+		f.lines = strings.Split(f.text, "\n")
+	}
+	if n < 1 || n > len(f.lines) {
+		return ""
+	}
+	return strings.TrimSuffix(f.lines[n-1], "\r")
+}
+
+// excerpt is a line as it is shown: short, and nothing in it that a terminal
+// would obey.
+func (f *file) excerpt(n int) string {
+	s := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, f.line(n))
+	if utf8.RuneCountInString(s) > excerptLimit {
+		s = string([]rune(s)[:excerptLimit]) + "…"
+	}
+	return s
+}
+
+// problem makes a problem at a place.
+func (p place) problem(owner inventory.Owner, hint, format string, args ...any) Problem {
+	return Problem{
+		File: p.file.path, Line: p.line, Column: p.column, Excerpt: p.file.excerpt(p.line),
+		Message: fmt.Sprintf(format, args...), Hint: hint, Owner: owner,
+	}
+}
+
+// refuse notes a problem at a place of the file; the file is then broken.
+func (p place) refuse(hint, format string, args ...any) {
+	p.file.problems = append(p.file.problems, p.problem(p.file.owner, hint, format, args...))
+}
+
+// whole is the place that stands for all of the file.
+func (f *file) whole() place { return place{file: f} }
+
+// broken says why nothing of the file can be believed, or "".
+func (f *file) broken() string {
+	errors, first := 0, Problem{}
+	for _, p := range sortProblems(slices.Clone(f.problems)) {
+		if p.Warning {
+			continue
+		}
+		if errors++; errors == 1 {
+			first = p
+		}
+	}
+	switch errors {
+	case 0:
+		return ""
+	case 1:
+		return first.String()
+	default:
+		return fmt.Sprintf("%s (and %d more)", first.String(), errors-1)
+	}
+}

@@ -1,0 +1,245 @@
+package projects
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// machine is one declared machine, checked as far as that can be done without
+// knowing what is live.
+type machine struct {
+	key      inventory.Key // of the guest
+	owner    inventory.Owner
+	place    place
+	cluster  *cluster
+	hostname string
+	fqdn     string // "" where the host name lies in no zone
+	attrs    inventory.Attrs
+	nics     []nic
+	dhcp     string // authorise, reserve or none
+	dns      string // managed, by-dhcp or none
+	ranges   []addressRange
+	power    string
+	rebuild  int
+	vmid     int // declared, or 0
+	adopt    int // VMID of the machine to take over, or 0
+	was      inventory.Key
+	records  []inventory.Resource // those that need no live state
+	claims   []claim
+}
+
+// nic is one interface, as far as it is declared.
+type nic struct {
+	name     string // "net0"
+	network  *network
+	mac      string       // declared, or ""
+	ip, ip6  netip.Prefix // static, or zero
+	dhcp     bool         // asks by DHCP
+	declared bool         // false for the interface of an adopted machine that nobody declared
+}
+
+// claim is something that only one machine of the campus may have.
+type claim struct {
+	what  string // "VMID 20030 on cri", "address 192.168.79.170"
+	place place
+}
+
+// layer is one place where a machine's keys may be said. Shared layers serve
+// machines of all kinds, so a key that does not fit one is passed over there and
+// refused elsewhere.
+type layer struct {
+	value
+	shared bool
+}
+
+// draft is a machine being read from its layers, the nearest first.
+type draft struct {
+	machine
+	unit   *unit
+	lxc    bool
+	layers []layer
+	host   string   // pattern of the host name where nothing says one
+	fill   []string // what {login} and its like stand for, in pairs
+	n      int      // from 1; 0 where there is no count
+	zone   *zone
+}
+
+// get is the nearest value of a key, with the depth of its layer. What an
+// adopted machine's own entry does not say is not managed, so only the keys that
+// say who it is look further.
+func (d *draft) get(name string) (value, int) {
+	for depth, l := range d.layers {
+		if v := l.get(name); v.set() {
+			return v, depth
+		}
+		if d.adopt != 0 && name != "hostname" && name != "zone" {
+			break
+		}
+	}
+	return value{}, len(d.layers)
+}
+
+// either is the nearest of two keys that mean the same.
+func (d *draft) either(name, synonym string) (value, int) {
+	a, i := d.get(name)
+	b, j := d.get(synonym)
+	if a.set() && b.set() && i == j {
+		b.refuse("keep one of the two", "%s and %s mean the same", name, synonym)
+	}
+	if j < i {
+		return b, j
+	}
+	return a, i
+}
+
+// fits is get for a key that only some machines can have. Where it is said for
+// this machine though it cannot have it, it is refused with the reason.
+func (d *draft) fits(name string, can bool, reason string) value {
+	v, depth := d.get(name)
+	if can || !v.set() {
+		return v
+	}
+	if !d.layers[depth].shared {
+		v.refuse("remove "+name, "%s: %s", name, reason)
+	}
+	return value{}
+}
+
+// read checks everything, so that all errors are told at once.
+func (d *draft) read() machine {
+	d.attrs = inventory.Attrs{}
+	d.cluster = d.unit.cluster
+	d.adopt = d.layers[0].get("adopt").get("vmid").number()
+	d.readName()
+	d.readLife()
+	d.readHardware()
+	d.readBase()
+	d.readNetworks()
+	d.readAddressing()
+	d.readDNS()
+	d.readTexts()
+	d.requireAll()
+	return d.machine
+}
+
+func (d *draft) readName() {
+	v, _ := d.get("hostname")
+	pattern := d.host
+	if v.set() {
+		pattern = v.text
+		d.place = v.place
+	}
+	if d.n > 0 && !strings.Contains(pattern, "{n") {
+		if v.set() {
+			v.refuse("write it as "+pattern+"-{n}", "count makes several machines, but the host name has no {n}")
+		}
+		pattern += "-{n}"
+	}
+	d.hostname = d.expand(pattern)
+	if !validHost(d.hostname) {
+		d.place.refuse("letters, digits and dashes, 63 between dots; {login} and {n} are filled in", "%q is not a host name", d.hostname)
+	}
+	d.key = inventory.MakeKey(d.cluster.name, inventory.KindGuest, d.hostname)
+	d.attrs["name"] = d.hostname
+	d.claim(d.place, "host name %s on %s", d.hostname, d.cluster.name)
+}
+
+// expand fills in {login}, {n}, {n:02} and, in descriptions, {name} and others.
+func (d *draft) expand(s string) string {
+	if !strings.Contains(s, "{") {
+		return s
+	}
+	pairs := d.fill
+	if d.n > 0 {
+		pairs = append(slices.Clone(pairs), "{n}", strconv.Itoa(d.n))
+		for width := 2; width <= 4; width++ {
+			pairs = append(pairs, fmt.Sprintf("{n:0%d}", width), fmt.Sprintf("%0*d", width, d.n))
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+func (d *draft) claim(at place, format string, args ...any) {
+	d.claims = append(d.claims, claim{fmt.Sprintf(format, args...), at})
+}
+
+// alone refuses a key that ten machines alike cannot have.
+func (d *draft) alone(v value, name string) bool {
+	if v.set() && d.n > 0 {
+		v.refuse("declare that machine by itself", "%s can be said of one machine only, not with count", name)
+	}
+	return v.set()
+}
+
+// readLife reads what concerns the machine's days: power, rebuild, names before.
+func (d *draft) readLife() {
+	d.power = "initial"
+	if d.adopt != 0 {
+		d.power = "ignore" // adopting writes the mark and nothing else
+		d.alone(d.layers[0].get("adopt"), "adopt")
+		d.claim(d.layers[0].get("adopt").place, "VMID %d on %s", d.adopt, d.cluster.name)
+	}
+	if v, _ := d.get("power"); v.set() {
+		d.power = v.text
+	}
+	if v, _ := d.get("rebuild"); v.set() {
+		d.rebuild = v.number()
+	}
+	if v, _ := d.get("vmid"); d.alone(v, "vmid") {
+		d.readVMID(v)
+	}
+	if v, _ := d.get("was"); d.alone(v, "was") {
+		d.readFormerName(v)
+	}
+}
+
+// readFormerName reads was. The former name is claimed too: as long as it stands
+// in was, no other machine may be called so.
+func (d *draft) readFormerName(v value) {
+	d.was = inventory.MakeKey(d.cluster.name, inventory.KindGuest, v.text)
+	if d.was == d.key {
+		v.refuse("write the former name, or remove was", "was: %s is the machine's present name", v.text)
+		return
+	}
+	d.claim(v.place, "host name %s on %s", v.text, d.cluster.name)
+}
+
+func (d *draft) readVMID(v value) {
+	d.vmid = v.number()
+	switch {
+	case d.adopt != 0 && d.adopt != d.vmid:
+		v.refuse("remove vmid", "vmid and adopt name different machines")
+	case d.adopt == 0 && (d.vmid < d.cluster.first || d.vmid > d.cluster.last):
+		v.refuse("choose one of them, or leave it out", "VMID %d is outside the range %d-%d of cluster %s", d.vmid, d.cluster.first, d.cluster.last, d.cluster.name)
+	case d.adopt == 0:
+		d.claim(v.place, "VMID %d on %s", d.vmid, d.cluster.name)
+	}
+}
+
+// requireAll names what a new machine cannot do without.
+func (d *draft) requireAll() {
+	if d.adopt != 0 {
+		return
+	}
+	need := []string{"base", "cores", "memory"}
+	if strings.HasPrefix(d.attrs["create.base"], "ostemplate:") {
+		need = append(need, "disk", "storage")
+	}
+	for _, name := range need {
+		v, _ := d.get(name)
+		if name == "disk" {
+			v, _ = d.either("disk", "rootfs")
+		}
+		if !v.set() {
+			d.layers[0].refuse("add "+name+": here, or where machines like this are described", "%s has no %s", d.hostname, name)
+		}
+	}
+	if len(d.nics) == 0 {
+		d.layers[0].refuse("add net0: with the name of a network", "%s has no net0", d.hostname)
+	}
+}

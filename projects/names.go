@@ -1,0 +1,62 @@
+package projects
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+)
+
+// What names must look like. They stand in the JSON Schema too.
+var (
+	// Keys, records and tags are lower case; so that two spellings of one name
+	// cannot be two machines, host names must be written so.
+	hostLike  = like(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`, "a host name: lower case letters, digits and dashes, with dots between")
+	loginLike = like(`^[a-z0-9][a-z0-9._-]{0,31}$`, "a login: lower case letters, digits, dots, dashes and underscores, 32 at most")
+	nameLike  = like(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a name: letters, digits, dots, dashes and underscores")
+	unitLike  = like(`^[a-z0-9][a-z0-9._-]{0,62}$`, "a name: lower case letters, digits, dots, dashes and underscores")
+	// A host name may hold {login}, {n} and {n:02}.
+	hostPattern = like(`^[a-z0-9.{}:-]{1,253}$`, "a host name in lower case, which may hold {login} and {n}")
+	recordLike  = like(`^(@|[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*)$`, "a DNS name in lower case")
+	macLike     = like(`^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$`, "a MAC address such as 02:1A:2B:3C:4D:5E")
+	featureLike = like(`^(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]$`, "a feature such as nesting=1")
+	rangeLike   = like(`^[1-9][0-9]{2,8}-[1-9][0-9]{2,8}$`, "a range of VMIDs such as 20000-29999")
+)
+
+// validHost reports whether s is a host name that both DNS and Proxmox take.
+func validHost(s string) bool { return len(s) <= 253 && hostLike.re.MatchString(s) }
+
+// hostLabel makes a login fit for a host name: jean.dupont becomes jean-dupont.
+func hostLabel(login string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if r == '.' || r == '_' {
+			return '-'
+		}
+		return r
+	}, login), "-")
+}
+
+// plainLetters takes the accents off: Hélène becomes Helene.
+func plainLetters(s string) string {
+	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
+	if err != nil {
+		return s
+	}
+	return plain
+}
+
+// tag makes a text into a Proxmox tag: [a-z0-9_][a-z0-9_+.-]*. Proxmox lowers
+// tags itself; what it would refuse becomes a dash.
+func tag(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '_', r == '-', r == '+', r == '.':
+			return r
+		default:
+			return '-'
+		}
+	}, strings.ToLower(plainLetters(s)))
+	return strings.TrimLeft(s, "-+.")
+}

@@ -1,0 +1,205 @@
+package projects
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// produce writes the resources of every machine down. The guest needs nothing of
+// DNS and DHCP, which are told while it is being made; its power needs them all.
+func (b *builder) produce() {
+	for _, s := range b.sites {
+		if s.refused != "" {
+			continue
+		}
+		around := slices.Concat(b.dhcpOf(s), b.recordsOf(s))
+		b.out.Resources = append(b.out.Resources, b.guestOf(s))
+		b.out.Resources = append(b.out.Resources, around...)
+		if power, ok := b.powerOf(s); ok {
+			power.Needs = []inventory.Key{s.key}
+			for _, r := range around {
+				power.Needs = append(power.Needs, r.Key)
+			}
+			slices.Sort(power.Needs)
+			b.out.Resources = append(b.out.Resources, power)
+		}
+	}
+}
+
+func (b *builder) guestOf(s *site) inventory.Resource {
+	attrs := b.base(s)
+	maps.Copy(attrs, s.attrs)
+	attrs["vmid"] = strconv.Itoa(s.vmid)
+	if s.node != "" {
+		attrs["node"] = s.node
+	}
+	for i, n := range s.nics {
+		if s.macs[i] != "" {
+			attrs[n.name+".mac"] = s.macs[i]
+		}
+		if s.adopt != 0 {
+			attrs["nets"] = withNet(attrs["nets"], n.name)
+		}
+	}
+	delete(attrs, "rebuild")
+	if n := s.rebuilt(); n > 0 {
+		attrs["rebuild"] = strconv.Itoa(n)
+	}
+	r := inventory.Resource{Key: s.key, Attrs: attrs, Owner: s.owner, Was: s.was}
+	if s.adopt != 0 && !s.isLive {
+		r.Adopts = s.adopts()
+	}
+	return r
+}
+
+// base is what a guest has without being told. An adopted one is managed in the
+// declared fields only, so the others are as they are.
+func (b *builder) base(s *site) inventory.Attrs {
+	attrs := inventory.Attrs{}
+	if s.adopt == 0 {
+		return attrs
+	}
+	known, _ := b.known(s)
+	for name, text := range known.Attrs {
+		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "why", "status"}, name) {
+			attrs[name] = text
+		}
+	}
+	return attrs
+}
+
+func withNet(nets, name string) string {
+	list := strings.FieldsFunc(nets, func(r rune) bool { return r == ',' })
+	if !slices.Contains(list, name) {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}
+
+// rebuilt is the rebuild number: a lowered one changes nothing.
+func (s *site) rebuilt() int {
+	live, _ := strconv.Atoi(s.guest.Attrs["rebuild"])
+	return max(live, s.rebuild)
+}
+
+// adopts is the foreign guest that the machine takes over.
+func (m *machine) adopts() inventory.Key {
+	return inventory.MakeKey(m.cluster.name, inventory.KindForeign, strconv.Itoa(m.adopt))
+}
+
+// powerOf says whether the machine should run:
+//
+//	power    not live yet           live
+//	initial  running, boot done     running while boot is new, then as it is
+//	running  running, boot done     running, boot done
+//	stopped  –                      stopped
+//	ignore   –                      as it is
+//
+// A live guest always has its power declared, or it would be taken for power
+// that is to go. An adopted machine is not started by being adopted.
+func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
+	r := inventory.Resource{Key: powerKey(s.key), Owner: s.owner}
+	live, isLive := b.live.byKey[powerKey(s.guest.Key)]
+	isLive = isLive && s.isLive
+	if s.isLive && s.guest.Key != s.key {
+		r.Was = powerKey(s.guest.Key)
+	}
+	running := inventory.Attrs{"state": "running", "boot": "done"}
+	asItIs := inventory.Attrs{"state": live.Attrs["state"], "boot": live.Attrs["boot"]}
+	switch {
+	case s.power == "running" && (isLive || s.adopt == 0):
+		r.Attrs = running
+	case s.power == "initial" && (live.Attrs["boot"] == "new" || !isLive && s.adopt == 0):
+		r.Attrs = running
+	case !isLive:
+		return r, false
+	case s.power == "stopped":
+		r.Attrs = inventory.Attrs{"state": "stopped", "boot": live.Attrs["boot"]}
+	default:
+		r.Attrs = asItIs
+	}
+	for name, text := range r.Attrs {
+		if text == "" {
+			delete(r.Attrs, name)
+		}
+	}
+	return r, true
+}
+
+// dhcpOf tells the DHCP server of the MACs that ask it, and of the address that
+// one of them shall get. A reserved client is in the allow filter too: a server
+// with that filter on turns away whoever is not.
+func (b *builder) dhcpOf(s *site) []inventory.Resource {
+	var out []inventory.Resource
+	for i, n := range s.nics {
+		asks := n.dhcp && n.network != nil && n.network.dhcp != ""
+		if !asks || s.macs[i] == "" || s.dhcp == "none" && n.name == "net0" {
+			continue
+		}
+		mac := dashMAC(s.macs[i])
+		out = append(out, inventory.Resource{
+			Key:   inventory.MakeKey(n.network.dhcp, inventory.KindFilter, mac),
+			Attrs: inventory.Attrs{"list": "allow", "on": "all"},
+			Owner: s.owner,
+		})
+		if i == 0 && s.address.IsValid() {
+			out = append(out, inventory.Resource{
+				Key:   reservationKey(s.machine, mac),
+				Attrs: inventory.Attrs{"ip": s.address.String(), "mac": mac, "name": s.hostname, "on": "all"},
+				Owner: s.owner,
+			})
+		}
+	}
+	return out
+}
+
+func (b *builder) recordsOf(s *site) []inventory.Resource {
+	if s.dns != "managed" || !s.address.IsValid() || s.fqdn == "" {
+		return s.records
+	}
+	return slices.Concat(s.records, b.settings.addressRecords(s.fqdn, s.address, s.owner))
+}
+
+// freeze leaves alone what must not be touched this time: all of a refused
+// machine, and the guest of one whose VMID somebody is busy with.
+func (b *builder) freeze() {
+	wanted := map[inventory.Key]bool{}
+	for _, r := range b.out.Resources {
+		wanted[r.Key] = true
+	}
+	for _, s := range b.sites {
+		if s.frozen != "" && s.refused == "" {
+			b.out.Frozen = append(b.out.Frozen, inventory.Unknown{Prefix: s.key, Reason: s.frozen})
+		}
+		if s.refused == "" {
+			continue
+		}
+		for _, key := range b.keysOf(s) {
+			if !wanted[key] {
+				wanted[key] = true
+				b.out.Frozen = append(b.out.Frozen, inventory.Unknown{Prefix: key, Reason: s.refused})
+			}
+		}
+	}
+	slices.SortFunc(b.out.Frozen, func(x, y inventory.Unknown) int { return strings.Compare(string(x.Prefix), string(y.Prefix)) })
+}
+
+// keysOf are all keys under which something of a machine may be live.
+func (b *builder) keysOf(s *site) []inventory.Key {
+	keys := []inventory.Key{s.key, powerKey(s.key)}
+	if s.isLive && s.guest.Key != s.key {
+		keys = append(keys, s.guest.Key, powerKey(s.guest.Key))
+	}
+	if s.dhcp == "reserve" && s.isLive && !s.address.IsValid() {
+		s.address, _ = b.live.reservationOf(s.machine, s.macs[0])
+	}
+	for _, r := range slices.Concat(b.dhcpOf(s), b.recordsOf(s)) {
+		keys = append(keys, r.Key)
+	}
+	return keys
+}

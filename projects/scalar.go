@@ -1,0 +1,78 @@
+package projects
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// pattern is a regular expression with a name for people. It stands in the JSON
+// Schema too, so it keeps to what both dialects understand.
+type pattern struct {
+	re   *regexp.Regexp
+	want string // "a date"
+}
+
+func like(expr, want string) *pattern { return &pattern{regexp.MustCompile(expr), want} }
+
+var digits = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})$`)
+
+// scalar checks one written word against a shape and returns its canonical
+// text. It serves YAML scalars and the cells of a roster alike.
+func (s *shape) scalar(at place, written string) (value, bool) {
+	v := value{place: at, text: written}
+	switch s.kind {
+	case whole:
+		return v, s.checkNumber(at, written)
+	case truth:
+		canonical, ok := map[string]string{"true": "1", "1": "1", "false": "0", "0": "0"}[strings.ToLower(written)]
+		if v.text = canonical; !ok {
+			at.refuse("write true or false", "%q is neither true nor false", written)
+		}
+		return v, ok
+	default:
+		return v, s.checkText(at, written)
+	}
+}
+
+func (s *shape) checkNumber(at place, written string) bool {
+	n, err := strconv.Atoi(written)
+	switch {
+	case !digits.MatchString(written) || err != nil:
+		hint := "write digits only"
+		if unit := strings.TrimLeft(written, "0123456789"); unit != written && unit != "" {
+			hint = "write the number without a unit: memory and swap are in MiB, disks in GiB"
+		}
+		at.refuse(hint, "%q is not a whole number", written)
+	case n < s.min:
+		at.refuse("write "+strconv.Itoa(s.min)+" or more", "%d is too small", n)
+	case s.max > 0 && n > s.max:
+		at.refuse("write "+strconv.Itoa(s.max)+" or less", "%d is too large", n)
+	default:
+		return true
+	}
+	return false
+}
+
+// textLimit is Proxmox's own limit for a description, the longest text there is.
+const textLimit = 8192
+
+func (s *shape) checkText(at place, written string) bool {
+	switch {
+	case strings.TrimSpace(written) == "":
+		at.refuse("remove the key, or give it a value", "the value is empty")
+	case len(written) > textLimit:
+		at.refuse("shorten it to 8192 characters", "the text is too long")
+	case strings.ContainsFunc(written, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+		at.refuse("remove it", "the text holds a control character")
+	case s.enum != nil && !slices.Contains(s.enum, written):
+		at.refuse(suggest(written, s.enum), "%q is not one of %s", written, strings.Join(s.enum, ", "))
+	case s.like != nil && !s.like.re.MatchString(written):
+		at.refuse("", "%q is not %s", written, s.like.want)
+	default:
+		return true
+	}
+	return false
+}

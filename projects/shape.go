@@ -1,0 +1,60 @@
+package projects
+
+// shape says what a piece of YAML must look like. The decoder and the JSON
+// Schema are both made from it, so neither knows a key that the other does not.
+type shape struct {
+	kind kind
+	doc  string
+	enum []string // text: the only values
+	min  int      // whole: bounds; max 0 means none
+	max  int
+	like *pattern // text: what it must match
+	keys []key    // object
+	// rest is the shape of an object's keys that are not in keys, for maps from
+	// names of the author's choosing; name is what such a key must match.
+	rest *shape
+	name *pattern
+	elem *shape // list
+}
+
+type kind int
+
+const (
+	text   kind = iota // a string
+	label              // a string or a whole number, kept as it is written
+	whole              // a whole number, quotes allowed
+	truth              // true, false, 1 or 0, quotes allowed
+	list               // a list; of texts also one string with commas or spaces between
+	object             // a mapping
+	free               // anything without aliases
+)
+
+// key is one key of an object.
+type key struct {
+	name     string
+	shape    *shape
+	required bool
+}
+
+func (s *shape) find(name string) *key {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+// names are the known keys, for suggestions.
+func (s *shape) names() []string {
+	names := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+// word is how the kind is called in messages.
+func (s *shape) word() string {
+	return [...]string{"a text", "a name or a number", "a whole number", "true or false", "a list", "a mapping", "a value"}[s.kind]
+}

@@ -1,0 +1,137 @@
+package projects
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// unit is a project or a cohort: one file, its machines, and what they are read
+// against.
+type unit struct {
+	*file
+	settings *settings
+	keys     map[string]keySet
+	cluster  *cluster
+	title    string // as people call it
+	space    string // workspace
+	machines []machine
+	lines    map[string]place // claims within this file
+}
+
+// baseName is a file's name without folders and ending.
+func baseName(p string) string { return strings.TrimSuffix(path.Base(p), path.Ext(p)) }
+
+func (u *unit) keyNames() []string { return slices.Sorted(maps.Keys(u.keys)) }
+
+// readCluster looks the file's cluster up; without one nothing else can be read.
+func (u *unit) readCluster(v value) bool {
+	u.cluster = u.settings.clusters[v.text]
+	if u.cluster == nil {
+		v.refuse(suggest(v.text, slices.Sorted(maps.Keys(u.settings.clusters))), "there is no cluster %q in campus.yaml", v.text)
+	}
+	return u.cluster != nil
+}
+
+func (u *unit) readWorkspace(v value, byDefault string) {
+	u.space = byDefault
+	if w := v.get("workspace"); w.set() {
+		u.space = w.text
+	}
+}
+
+// readProject reads the machines of a project.
+func (u *unit) readProject(v value) {
+	if !u.readCluster(v.get("cluster")) {
+		return
+	}
+	fill := []string{"{cohort}", u.title, "{cluster}", u.cluster.name}
+	for _, kind := range []string{"ct", "vm"} {
+		for _, m := range v.get(kind).items {
+			u.add(draft{lxc: kind == "ct", fill: fill, layers: []layer{
+				{value: m}, {v.get("defaults"), true}, {u.cluster.defaults, true},
+			}})
+		}
+	}
+}
+
+// readCohort reads a machine, or a count of them, for each student.
+func (u *unit) readCohort(v value, roster []value) {
+	if !u.readCluster(v.get("cluster")) {
+		return
+	}
+	if title := v.get("title"); title.set() {
+		u.title = title.text
+	}
+	seen := map[string]place{}
+	for _, student := range slices.Concat(v.get("students").items, roster) {
+		login := student.get("login")
+		if first, twice := seen[login.text]; twice {
+			login.refuse("keep one of the two", "login %s is already at %s", login.text, first.file.whereIs(first))
+			continue
+		}
+		seen[login.text] = login.place
+		u.add(u.studentDraft(v, student))
+	}
+}
+
+func (u *unit) studentDraft(cohort, student value) draft {
+	login, name := student.get("login").text, student.get("name").text
+	if name == "" {
+		name = login
+	}
+	layers := []layer{{value: student}}
+	if f := student.get("flavour"); f.set() {
+		flavours := cohort.get("flavours")
+		if !flavours.get(f.text).set() {
+			f.refuse(suggest(f.text, flavours.names), "there is no flavour %q", f.text)
+		}
+		layers = append(layers, layer{value: flavours.get(f.text)})
+	}
+	template := cohort.get("template")
+	d := draft{
+		lxc: template.get("kind").text != "vm", host: "vm-{login}",
+		layers: append(layers, layer{value: template}, layer{u.cluster.defaults, true}),
+		fill:   []string{"{login}", hostLabel(login), "{name}", name, "{cohort}", u.title, "{cluster}", u.cluster.name},
+	}
+	d.owner.Student = login
+	return d
+}
+
+// add reads a draft, or as many as its count says, and keeps the machines.
+func (u *unit) add(d draft) {
+	d.unit = u
+	d.place = d.layers[0].place
+	if login := d.layers[0].get("login"); login.set() {
+		d.place = login.place
+	}
+	d.owner = inventory.Owner{Campus: u.settings.name, File: u.path, Unit: u.owner.Unit, Student: d.owner.Student}
+	count, _ := d.get("count")
+	for n := range max(1, count.number()) {
+		one := d
+		if count.set() {
+			one.n = n + 1
+		}
+		u.keep(one.read())
+	}
+}
+
+// keep notes a machine and refuses what the same file has declared before.
+func (u *unit) keep(m machine) {
+	for _, c := range m.claims {
+		if first, twice := u.lines[c.what]; twice {
+			c.place.refuse("give one of them another", "%s is already declared at %s", c.what, first.file.whereIs(first))
+			continue
+		}
+		u.lines[c.what] = c.place
+	}
+	u.machines = append(u.machines, m)
+}
+
+// whereIs is a place for people.
+func (f *file) whereIs(p place) string {
+	return Problem{File: f.path, Line: p.line, Column: p.column}.Place()
+}

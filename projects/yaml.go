@@ -1,0 +1,199 @@
+package projects
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// readYAML reads one document that has the given shape. Every error is noted
+// with its place; false means that the file holds nothing usable. A file with
+// problems may still give a value: it serves to find further problems.
+func (f *file) readYAML(data []byte, s *shape) (value, bool) {
+	f.text = string(data)
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		f.whole().refuse("", "cannot be read as YAML")
+		return value{}, false
+	}
+	var doc, second yaml.Node
+	switch err := loader.Load(&doc); {
+	case errors.Is(err, io.EOF):
+		f.whole().refuse("declare something, or delete the file", "the file is empty")
+		return value{}, false
+	case err != nil:
+		f.syntax(err)
+		return value{}, false
+	}
+	switch err := loader.Load(&second); {
+	case err == nil:
+		place{f, second.Line, 1}.refuse("one document a file: move it to a file of its own", "a second document begins here")
+	case !errors.Is(err, io.EOF):
+		f.syntax(err)
+	}
+	if len(doc.Content) != 1 || isNull(doc.Content[0]) {
+		f.whole().refuse("declare something, or delete the file", "the file is empty")
+		return value{}, false
+	}
+	return f.decode(doc.Content[0], s)
+}
+
+// syntax notes what the YAML library could not read, in its words.
+func (f *file) syntax(err error) {
+	var load *yaml.LoadError
+	if !errors.As(err, &load) {
+		f.whole().refuse("", "cannot be read as YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	message := load.Message
+	if load.ContextMsg != "" {
+		message += " " + load.ContextMsg
+	}
+	at := place{f, load.Mark.Line, load.Mark.Column}
+	if strings.Contains(message, "anchor") {
+		at.refuse("write the value out: aliases are refused", "cannot be read as YAML: %s", message)
+		return
+	}
+	at.refuse("look at indentation, quotes and brackets, here and on the line before", "cannot be read as YAML: %s", message)
+}
+
+// decode checks a node against a shape, all of it: an error in one key does not
+// hide the next one.
+func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
+	at := place{f, n.Line, n.Column}
+	switch {
+	case n.Kind == yaml.AliasNode:
+		at.refuse("write the value out", "aliases are refused: a few lines of them can unfold into gigabytes")
+	case n.Kind == yaml.ScalarNode && n.Style&yaml.TaggedStyle != 0, strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"):
+		at.refuse("remove the tag", "YAML tags such as %s are refused", n.Tag)
+	case s.kind == free:
+		return f.decodeFree(n)
+	case isNull(n):
+		at.refuse("remove the key, or give it a value", "the value is missing")
+	case s.kind == object && n.Kind == yaml.MappingNode:
+		return f.decodeObject(n, s)
+	case s.kind == list && n.Kind == yaml.SequenceNode:
+		return f.decodeList(n, s)
+	case s.kind == list && s.elem.kind == text && n.Kind == yaml.ScalarNode && n.Tag == "!!str":
+		return s.splitScalar(at, n.Value)
+	case s.kind == list || s.kind == object || n.Kind != yaml.ScalarNode:
+		at.refuse("", "%s is wanted here, not %s", s.word(), nodeWord(n))
+	case s.kind == text && n.Tag != "!!str" && n.Tag != "!!timestamp":
+		at.refuse("put it in quotes", "%s is wanted here, not %s", s.word(), nodeWord(n))
+	case s.kind == label && n.Tag != "!!str" && n.Tag != "!!int":
+		at.refuse("put it in quotes", "%s is wanted here, not %s", s.word(), nodeWord(n))
+	default:
+		return s.scalar(at, n.Value)
+	}
+	return value{place: at}, false
+}
+
+func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
+	v := value{place: place{f, n.Line, n.Column}, fields: map[string]value{}}
+	ok, seen := true, map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, at := n.Content[i].Value, place{f, n.Content[i].Line, n.Content[i].Column}
+		if line, twice := seen[name]; twice {
+			at.refuse("keep one of the two", "key %q is already on line %d", name, line)
+			ok = false
+			continue
+		}
+		seen[name] = at.line
+		inner := s.keyShape(n.Content[i], at)
+		if inner == nil {
+			ok = false
+			continue
+		}
+		field, good := f.decode(n.Content[i+1], inner)
+		if ok = ok && good; good {
+			v.fields[name] = field
+			v.names = append(v.names, name)
+		}
+	}
+	for _, k := range s.keys {
+		if _, there := seen[k.name]; k.required && !there {
+			v.refuse("add "+k.name+":", "key %q is missing", k.name)
+			ok = false
+		}
+	}
+	return v, ok
+}
+
+// keyShape is the shape of what follows a key, or nil where the key is refused.
+func (s *shape) keyShape(n *yaml.Node, at place) *shape {
+	name := n.Value
+	switch {
+	case n.Kind == yaml.AliasNode || n.Tag == "!!merge":
+		at.refuse("write the keys out", "aliases and merge keys are refused")
+	case n.Kind != yaml.ScalarNode || isNull(n):
+		at.refuse("", "a key must be a plain word")
+	case s.find(name) != nil:
+		return s.find(name).shape
+	case s.rest == nil:
+		at.refuse(suggest(name, s.names()), "unknown key %q", name)
+	case s.name != nil && !s.name.re.MatchString(name):
+		at.refuse("", "%q is not %s", name, s.name.want)
+	default:
+		return s.rest
+	}
+	return nil
+}
+
+func (f *file) decodeList(n *yaml.Node, s *shape) (value, bool) {
+	v, ok := value{place: place{f, n.Line, n.Column}}, true
+	for _, c := range n.Content {
+		item, good := f.decode(c, s.elem)
+		ok = ok && good
+		v.items = append(v.items, item)
+	}
+	return v, ok
+}
+
+// splitScalar reads "a, b" as a list, as older files and roster cells write it.
+func (s *shape) splitScalar(at place, written string) (value, bool) {
+	v, ok := value{place: at}, true
+	words := splitList(written)
+	if len(words) == 0 {
+		at.refuse("remove the key, or give it a value", "the value is empty")
+		return v, false
+	}
+	for _, word := range words {
+		item, good := s.elem.scalar(at, word)
+		ok = ok && good
+		v.items = append(v.items, item)
+	}
+	return v, ok
+}
+
+// decodeFree accepts anything but aliases; only Ansible reads it.
+func (f *file) decodeFree(n *yaml.Node) (value, bool) {
+	v, ok := value{place: place{f, n.Line, n.Column}, text: n.Value}, true
+	for _, c := range n.Content {
+		_, good := f.decode(c, &shape{kind: free})
+		ok = ok && good
+	}
+	return v, ok
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// nodeWord says what a node is, for messages.
+func nodeWord(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return "the number " + n.Value
+	case "!!bool":
+		return "the truth value " + n.Value
+	default:
+		return "a text"
+	}
+}

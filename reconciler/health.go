@@ -29,7 +29,7 @@ func (p *Pass) Health(unit string) Health {
 	}
 	mine := func(o inventory.Owner) bool { return unit == "" || o.Unit == unit }
 	var errors, failed, blocked int
-	for _, problem := range p.Problems {
+	for _, problem := range p.Errors() {
 		if mine(problem.Owner) {
 			errors++
 		}

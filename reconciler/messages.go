@@ -15,6 +15,7 @@ import (
 const (
 	msgApplying   = "applying %d changes"
 	msgValid      = "%d files, %d machines"
+	msgValidWarn  = "%d files, %d machines; warning: %s"
 	msgProblems   = "%d errors: %s"
 	msgProblem    = "1 error: %s"
 	msgInSync     = "%s: in sync"
@@ -45,26 +46,17 @@ func clip(s string) string {
 	return s
 }
 
-// place reads "cohorts/gis3.yaml:12:3: unknown key".
-func place(p projects.Problem) string {
-	switch {
-	case p.File == "":
-		return p.Message
-	case p.Line == 0:
-		return p.File + ": " + p.Message
-	default:
-		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
-	}
-}
-
 func validateStatus(problems []projects.Problem, files, machines int) Status {
-	switch len(problems) {
-	case 0:
-		return Status{ContextValidate, StatusSuccess, say(msgValid, files, machines), ""}
-	case 1:
-		return Status{ContextValidate, StatusFailed, say(msgProblem, place(problems[0])), ""}
+	errors, warnings := split(problems)
+	switch {
+	case len(errors) == 1:
+		return Status{ContextValidate, StatusFailed, say(msgProblem, errors[0]), ""}
+	case len(errors) > 1:
+		return Status{ContextValidate, StatusFailed, say(msgProblems, len(errors), errors[0]), ""}
+	case len(warnings) > 0:
+		return Status{ContextValidate, StatusSuccess, say(msgValidWarn, files, machines, warnings[0]), ""}
 	default:
-		return Status{ContextValidate, StatusFailed, say(msgProblems, len(problems), place(problems[0])), ""}
+		return Status{ContextValidate, StatusSuccess, say(msgValid, files, machines), ""}
 	}
 }
 

@@ -89,6 +89,23 @@ func (p *Pass) count(state inventory.State) int {
 // Converged reports whether the declarations are all true now: nothing was
 // refused, unread or left undone, and everything that was needed is done.
 func (p *Pass) Converged() bool {
-	return p.Stage == StageDone && p.Error == "" && len(p.Problems) == 0 && len(p.Unknown) == 0 &&
+	return p.Stage == StageDone && p.Error == "" && len(p.Errors()) == 0 && len(p.Unknown) == 0 &&
 		p.Failed() == 0 && p.Changed() == len(p.Plan.Steps)
+}
+
+// Errors are the problems that hold something back; the others are warnings.
+func (p *Pass) Errors() []projects.Problem {
+	errors, _ := split(p.Problems)
+	return errors
+}
+
+func split(problems []projects.Problem) (errors, warnings []projects.Problem) {
+	for _, p := range problems {
+		if p.Warning {
+			warnings = append(warnings, p)
+		} else {
+			errors = append(errors, p)
+		}
+	}
+	return errors, warnings
 }

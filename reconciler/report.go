@@ -27,7 +27,7 @@ func (r *Reconciler) begin(ctx context.Context, s Snapshot) *Pass {
 // live state shows is added when the plan stands.
 func (r *Reconciler) validated(ctx context.Context, pass *Pass, campus *projects.Campus) {
 	pass.Problems = campus.Problems()
-	if len(pass.Problems) > 0 {
+	if len(pass.Errors()) > 0 {
 		// Told at once: the author of a broken file should not wait for a slow cluster.
 		r.status(ctx, pass, validateStatus(pass.Problems, 0, 0))
 	}
@@ -66,7 +66,7 @@ func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) 
 	r.status(ctx, pass, applyStatus(pass, r.paused()))
 	r.publish(pass)
 	r.Log.Info("pass ends", "pass", pass.ID, "commit", short(pass.Commit), "changed", pass.Changed(), "failed", pass.Failed(),
-		"blocked", len(pass.Plan.BlockedSteps()), "problems", len(pass.Problems), "unread", len(pass.Unknown),
+		"blocked", len(pass.Plan.BlockedSteps()), "problems", len(pass.Errors()), "unread", len(pass.Unknown),
 		"took", pass.Finished.Sub(pass.Started).Round(1e6).String())
 }
 

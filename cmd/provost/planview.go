@@ -80,12 +80,11 @@ func value(r *inventory.Resource, field string) string {
 
 // printProblem shows an error where its author will look for it.
 func printProblem(w io.Writer, p projects.Problem) {
-	switch {
-	case p.File == "":
-	case p.Line == 0:
-		fmt.Fprintf(w, "%s: ", p.File)
-	default:
-		fmt.Fprintf(w, "%s:%d:%d: ", p.File, p.Line, p.Column)
+	if place := p.Place(); place != "" {
+		fmt.Fprint(w, place+": ")
+	}
+	if p.Warning {
+		fmt.Fprint(w, "warning: ")
 	}
 	fmt.Fprintln(w, oneLine(p.Message))
 	if p.Excerpt != "" {

@@ -43,11 +43,15 @@ func validate(t *terminal, dir string) (int, error) {
 	// Desired without anything live finds what only shows across files.
 	desired := projects.Load(tree).Desired(nil)
 	problems := append(desired.Problems, policies.Validate(tree)...)
+	errors := 0
 	for _, p := range problems {
 		printProblem(t.out, p)
+		if !p.Warning {
+			errors++
+		}
 	}
-	if len(problems) > 0 {
-		fmt.Fprintf(t.out, "\n%d errors\n", len(problems))
+	if errors > 0 {
+		fmt.Fprintf(t.out, "\n%d errors\n", errors)
 		return exitError, nil
 	}
 	machines := 0

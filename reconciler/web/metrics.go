@@ -56,7 +56,7 @@ func (m *Metrics) Observe(p *reconciler.Pass) {
 	m.passes.Inc()
 	m.seconds.Observe(p.Finished.Sub(p.Started).Seconds())
 	m.last.Set(float64(p.Finished.UnixMilli()) / 1000)
-	m.problems.Set(float64(len(p.Problems)))
+	m.problems.Set(float64(len(p.Errors())))
 	m.unread.Set(float64(len(p.Unknown)))
 	for _, r := range p.Results {
 		if r.Blocked == "" {

@@ -20,11 +20,18 @@ func (w *World) Count() Counts {
 			names[strings.ToLower(g.Name)] = true
 		}
 	}
-	for _, r := range w.Windows[0].Records() {
+	records := w.Windows[0].Records()
+	marked := map[string]bool{}
+	for _, r := range records {
+		if name, ok := strings.CutPrefix(r.Name, "_provost"); ok {
+			marked[r.Zone+"/"+strings.TrimPrefix(name, ".")] = true
+		}
+	}
+	for _, r := range records {
 		host, _, _ := strings.Cut(strings.TrimSuffix(r.Value, "."), ".")
 		switch {
 		case strings.HasPrefix(r.Name, "_provost"):
-		case r.Dynamic() && (names[r.Name] || names[host]), w.owned(r.Zone, r.Name):
+		case r.Dynamic() && (names[r.Name] || names[host]), marked[r.Zone+"/"+strings.TrimPrefix(r.Name, "@")]:
 			c.Records++
 		}
 	}
@@ -39,20 +46,6 @@ func (w *World) Count() Counts {
 		}
 	}
 	return c
-}
-
-// owned reports whether a mark stands beside a DNS name.
-func (w *World) owned(zone, name string) bool {
-	mark := "_provost." + name
-	if name == "@" {
-		mark = "_provost"
-	}
-	for _, r := range w.Windows[0].Records() {
-		if r.Zone == zone && r.Name == mark {
-			return true
-		}
-	}
-	return false
 }
 
 func ours(description string) bool {

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/provost-dev/provost/cmd/internal/world"
+	"github.com/provost-dev/provost/projects/example"
+)
+
+// TestMain lets the scripts run this binary as provost: each command is a new
+// process, as it would be in production.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"provost": main})
+}
+
+// TestStories runs the stories in testdata/script. Their words, beside those of
+// testscript, are in storyWords.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		Cmds:                storyWords,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[stageKey{}] = &stage{guests: map[string]remembered{}}
+			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
+			env.Setenv("GIT_TERMINAL_PROMPT", "0")
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("PROVOST_REQUEST_LOG", os.Getenv("PROVOST_REQUEST_LOG"))
+			config := "[user]\n\tname = Camille Roux\n\temail = camille.roux@isima.fr\n"
+			return os.WriteFile(filepath.Join(env.WorkDir, "gitconfig"), []byte(config), 0o600)
+		},
+	})
+}
+
+// storyWords are the verbs of the stories.
+var storyWords = map[string]func(*testscript.TestScript, bool, []string){
+	"campus":   campusWord,
+	"push":     pushWord,
+	"converge": convergeWord,
+	"insync":   inSyncWord,
+	"status":   statusWord,
+	"guest":    guestWord,
+	"remember": rememberWord,
+	"same":     sameWord,
+	"record":   recordWord,
+	"filter":   filterWord,
+	"pve":      pveWord,
+	"windows":  windowsWord,
+	"forge":    forgeWord,
+	"mr":       mrWord,
+	"foreign":  foreignWord,
+	"replace":  replaceWord,
+	"wait-for": waitForWord,
+	"unique":   uniqueWord,
+	"count":    countWord,
+}
+
+// stage is what one story plays on.
+type stage struct {
+	world  *world.World
+	guests map[string]remembered // by name, as "remember" saw them
+	digest string                // of everything foreign
+}
+
+type stageKey struct{}
+
+func on(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// campusWord starts a campus of its own for the story: campus [students=N].
+func campusWord(ts *testscript.TestScript, neg bool, args []string) {
+	students := 4
+	for _, a := range args {
+		if n, ok := strings.CutPrefix(a, "students="); ok {
+			students = atoi(ts, n)
+		} else {
+			ts.Fatalf("usage: campus [students=N]")
+		}
+	}
+	dir := ts.MkAbs("world")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	w, err := world.Start(world.Options{Dir: dir, Tree: example.Tree(students, 1), Seed: 1})
+	ts.Check(err)
+	ts.Defer(w.Close)
+	ctx, cancel := context.WithCancel(context.Background())
+	ts.Defer(cancel)
+	go w.Live(ctx)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	listen := listener.Addr().String()
+	listener.Close() // for the daemon to take
+	config, err := w.Configure(listen, "1s")
+	ts.Check(err)
+	s := on(ts)
+	s.world = w
+	s.digest = s.foreign()
+	ts.Setenv("CONFIG", config)
+	ts.Setenv("COMMIT", w.Commit)
+	ts.Setenv("PAGES", "http://"+listen)
+	ts.Setenv("REPO", filepath.Join(dir, "campus"))
+}
+
+func atoi(ts *testscript.TestScript, s string) int {
+	n, err := strconv.Atoi(s)
+	ts.Check(err)
+	return n
+}
+
+// pushWord commits everything in the clone and pushes it: push SUBJECT [BRANCH].
+func pushWord(ts *testscript.TestScript, neg bool, args []string) {
+	repo, branch := ts.Getenv("REPO"), "main"
+	if len(args) > 1 {
+		branch = args[1]
+	}
+	git := func(args ...string) string {
+		out, err := world.Git(repo, args...)
+		ts.Check(err)
+		return strings.TrimSpace(out)
+	}
+	git("add", "--all")
+	git("commit", "--quiet", "--allow-empty", "--message", args[0])
+	git("push", "--quiet", "origin", "HEAD:"+branch)
+	ts.Setenv("COMMIT", git("rev-parse", "HEAD"))
+}
+
+// convergeWord makes passes by new processes until one leaves nothing undone
+// (three at most), and then demands that a further one finds nothing to do.
+// "! converge" demands that a pass does not manage.
+func convergeWord(ts *testscript.TestScript, neg bool, args []string) {
+	var err error
+	for range 3 {
+		if err = ts.Exec("provost", "apply", "--config", ts.Getenv("CONFIG"), "--log-level", "error"); err == nil || neg {
+			break
+		}
+	}
+	if neg {
+		if err == nil {
+			ts.Fatalf("it converged")
+		}
+		return
+	}
+	ts.Check(err)
+	inSyncWord(ts, false, nil)
+}
+
+// inSyncWord demands that a new process plans nothing.
+func inSyncWord(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("provost", "plan", "--config", ts.Getenv("CONFIG"), "--log-level", "error")
+	if (err == nil) == neg {
+		ts.Fatalf("plan: %v", err)
+	}
+}
+
+// patience is how long a word waits for what a daemon is about to do.
+const patience = 20 * time.Second
+
+// eventually tries check until it says nothing or patience ends.
+func eventually(ts *testscript.TestScript, check func() string) {
+	deadline := time.Now().Add(patience)
+	for {
+		complaint := check()
+		if complaint == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s", complaint)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// statusWord waits for a status on $COMMIT: status CONTEXT STATE [REGEXP].
+func statusWord(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile(strings.Join(args[2:], " "))
+	commit := ts.Getenv("COMMIT")
+	find := func() string {
+		var seen []string
+		for _, s := range on(ts).world.GitLab.Statuses(world.Project, commit) {
+			if s.Name == "provost/"+args[0] && s.State == args[1] && want.MatchString(s.Description) {
+				return ""
+			}
+			seen = append(seen, fmt.Sprintf("%s %s %q", s.Name, s.State, s.Description))
+		}
+		return fmt.Sprintf("no status %s %s on %s; there are\n  %s", args[0], args[1:], commit, strings.Join(seen, "\n  "))
+	}
+	if neg {
+		if find() == "" {
+			ts.Fatalf("there is such a status")
+		}
+		return
+	}
+	eventually(ts, find)
+}
+
+// waitForWord waits until a page of the daemon holds a text: wait-for PATH REGEXP.
+func waitForWord(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile(args[1])
+	eventually(ts, func() string {
+		body, err := fetch(ts.Getenv("PAGES") + args[0])
+		if err == nil && want.MatchString(body) {
+			return ""
+		}
+		return fmt.Sprintf("%s never said %s: %v %s", args[0], args[1], err, body)
+	})
+}
+
+// replaceWord edits a file of the clone: replace FILE REGEXP TEXT.
+func replaceWord(ts *testscript.TestScript, neg bool, args []string) {
+	file := filepath.Join(ts.Getenv("REPO"), args[0])
+	old, err := os.ReadFile(file)
+	ts.Check(err)
+	re := regexp.MustCompile("(?m)" + args[1])
+	if !re.Match(old) {
+		ts.Fatalf("%s holds nothing like %s:\n%s", args[0], args[1], old)
+	}
+	text := strings.NewReplacer(`\n`, "\n").Replace(args[2])
+	ts.Check(os.WriteFile(file, re.ReplaceAll(old, []byte(text)), 0o644))
+}

@@ -128,10 +128,7 @@ func (d daemon) run(ctx context.Context) error {
 	if err := d.watchFiles(ctx, poke); err != nil {
 		return err
 	}
-	site, err := d.site(poke)
-	if err != nil {
-		return err
-	}
+	site := d.site(poke)
 	r.Watch = d.watch
 	r.History = func(p *reconciler.Pass) {
 		site.History.Add(p)
@@ -149,19 +146,15 @@ func (d daemon) run(ctx context.Context) error {
 }
 
 // site is what the pages show, with the webhook where one is configured.
-func (d daemon) site(poke func()) (web.Site, error) {
+func (d daemon) site(poke func()) web.Site {
 	s := web.Site{
 		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(),
 		History: reconciler.NewHistory(100), MaxAge: 10*d.config.Interval + time.Hour,
 	}
 	if file := d.config.Webhook.SecretFile; file != "" {
-		hook, err := webhook.New(file, d.log, poke)
-		if err != nil {
-			return s, fmt.Errorf("webhook: %w", err)
-		}
-		s.Webhook = hook
+		s.Webhook = webhook.New(file, poke, d.log)
 	}
-	return s, nil
+	return s
 }
 
 func (d daemon) serve(ctx context.Context, site web.Site) (<-chan error, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"github.com/provost-dev/provost/policies"
 	"github.com/provost-dev/provost/reconciler"
 	"github.com/provost-dev/provost/sources"
+	"github.com/provost-dev/provost/sources/forge"
 	"github.com/provost-dev/provost/sources/forge/gitea"
 	"github.com/provost-dev/provost/sources/forge/github"
 	"github.com/provost-dev/provost/sources/forge/gitlab"
@@ -28,19 +30,24 @@ func build(c *Config, log *slog.Logger) (*reconciler.Reconciler, *sources.Compos
 	if err != nil {
 		return nil, nil, fmt.Errorf("repository: %w", err)
 	}
-	forge, err := c.Forge.open(repo, log)
+	statuses, err := c.Forge.open(repo, cmp.Or(c.Repository.Branch, "main"), log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("forge: %w", err)
 	}
-	source := sources.New(repo, forge, log)
+	source := sources.New(repo, statuses, log)
 	return &reconciler.Reconciler{
 		Source: source, Systems: systems, Policy: policies.New(log), Guard: c.Guard, Log: log,
 		PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
 	}, source, nil
 }
 
-// open makes the forge's client; nil where there is no forge and none is wanted.
-func (f ForgeConfig) open(repo *git.Repository, log *slog.Logger) (sources.Forge, error) {
+// open makes the forge's client. Requests are listed for the watched branch only.
+func (f ForgeConfig) open(repo *git.Repository, branch string, log *slog.Logger) (sources.Forge, error) {
+	for _, c := range []*forge.Config{f.GitLab, f.Gitea, f.GitHub} {
+		if c != nil && c.Branch == "" {
+			c.Branch = branch
+		}
+	}
 	switch {
 	case f.GitLab != nil:
 		return gitlab.New(*f.GitLab, log)
@@ -49,7 +56,7 @@ func (f ForgeConfig) open(repo *git.Repository, log *slog.Logger) (sources.Forge
 	case f.GitHub != nil:
 		return github.New(*f.GitHub, log)
 	case f.Notes != nil:
-		return repo.Notes(), nil
+		return sources.WithoutForge(git.NewNotes(repo)), nil
 	}
-	return nil, nil
+	return sources.WithoutForge(nil), nil
 }

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -59,9 +60,21 @@ func changeTerm(c inventory.Change) *ast.Term {
 	return term(fields)
 }
 
-// resourceTerm is a resource's attributes with its owner beside them.
+// resourceTerm is a resource's attributes with its owner and workspace beside them.
 func resourceTerm(attrs inventory.Attrs, owner inventory.Owner) *ast.Term {
-	return attrsTerm(attrs, [2]*ast.Term{text("owner"), ownerTerm(owner)})
+	return attrsTerm(attrs,
+		[2]*ast.Term{text("owner"), ownerTerm(owner)},
+		[2]*ast.Term{text("workspace"), text(workspace(attrs, owner))})
+}
+
+// workspace is what the declaration calls its kind of file; one that calls it
+// nothing is in "projects" or "cohorts".
+func workspace(attrs inventory.Attrs, owner inventory.Owner) string {
+	kind, _, declared := strings.Cut(owner.Unit, "/")
+	if !declared {
+		return attrs["create.workspace"]
+	}
+	return cmp.Or(attrs["create.workspace"], kind+"s")
 }
 
 func ownerTerm(o inventory.Owner) *ast.Term {

@@ -44,7 +44,7 @@ func TestInputDocument(t *testing.T) {
 	}
 	grown := machine("vm-ada", student("ada"), "memory=8192")
 	delete(grown.Attrs, "cores") // not managed: stays as it is
-	fresh := machine("vm-bob", student("bob"), "memory=40960", "create.base=template:desktop-cinnamon", "create.clone=linked")
+	fresh := machine("vm-bob", student("bob"), "memory=40960", "create.base=template:desktop-cinnamon", "create.clone=linked", "create.workspace=labs")
 	p := planOf(updates(live[3], grown), creates(fresh), blocked(deletes(machine("vm-eve", student("eve")))))
 	l, problems := decodeLimits([]byte("quotas: {student: {default: {memory: 16 GiB}}}"))
 	if len(problems) > 0 {

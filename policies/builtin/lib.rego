@@ -26,3 +26,18 @@ fits(patterns, text) if {
 	some pattern in patterns
 	glob.match(pattern, null, text)
 }
+
+# METADATA
+# title: Whose
+# description: |
+#   Whom an entry of the limits may name to mean the change: the unit it belongs to,
+#   as cohort/gis3, and its workspace, as workspace/projects.
+whose(change) := {change.after.owner.unit, sprintf("workspace/%s", [change.after.workspace])}
+
+# METADATA
+# title: Entry for
+# description: Whether an entry of the limits is for one of those.
+entry_for(entry, subjects) if {
+	some subject in subjects
+	glob.match(entry.for, null, subject)
+}

@@ -25,3 +25,13 @@ test_fits if {
 }
 
 test_a_star_crosses_dots if lib.fits(["*.isima.fr"], "cloud.prod.isima.fr")
+
+test_whose if {
+	change := {"after": {"owner": {"unit": "cohort/gis3"}, "workspace": "labs"}}
+	lib.whose(change) == {"cohort/gis3", "workspace/labs"}
+}
+
+test_entry_for if {
+	lib.entry_for({"for": "workspace/l*"}, {"cohort/gis3", "workspace/labs"})
+	not lib.entry_for({"for": "workspace/l*"}, {"cohort/gis3", "workspace/projects"})
+}

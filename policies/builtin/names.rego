@@ -13,14 +13,13 @@ import data.provost.lib
 deny contains {"msg": msg, "id": change.id, "meta": rego.metadata.rule()} if {
 	some change in input.plan.changes
 	change.kind == "guest"
-	unit := change.after.owner.unit
-	patterns := like[unit]
+	patterns := like[lib.whose(change)]
 	names_anew(change)
 	login := object.get(change.after.owner, "student", "")
 	not lib.fits(for_student(patterns, login), change.name)
 	msg := sprintf(
 		"names: %s may not be called so in %s (allowed: %s)",
-		[change.name, unit, concat(", ", patterns)],
+		[change.name, change.after.owner.unit, concat(", ", patterns)],
 	)
 }
 
@@ -34,10 +33,10 @@ for_student(patterns, login) := [pattern |
 	pattern := replace(raw, "{student}", glob.quote_meta(login))
 ]
 
-units := {change.after.owner.unit | some change in input.plan.changes; change.kind == "guest"}
+groups := {lib.whose(change) | some change in input.plan.changes; change.kind == "guest"}
 
-like := {unit: entries[0] |
-	some unit in units
-	entries := [entry.like | some entry in data.limits.names; glob.match(entry.for, null, unit)]
+like := {group: entries[0] |
+	some group in groups
+	entries := [entry.like | some entry in data.limits.names; lib.entry_for(entry, group)]
 	count(entries) > 0
 }

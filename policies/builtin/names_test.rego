@@ -13,7 +13,7 @@ machine(name, owner) := {
 	"kind": "guest",
 	"name": name,
 	"fields": [],
-	"after": {"owner": owner},
+	"after": {"owner": owner, "workspace": "projects"},
 }
 
 amato := {"unit": "cohort/gis3", "student": "rapamato"}

@@ -13,14 +13,13 @@ import data.provost.lib
 # description: The change puts a machine or a record where its unit may not have one.
 deny contains {"msg": msg, "id": change.id, "meta": rego.metadata.rule()} if {
 	some change in input.plan.changes
-	unit := change.after.owner.unit
-	lists := allowed[unit]
+	lists := allowed[lib.whose(change)]
 	some asked in asks(change)
 	patterns := lists[asked.list]
 	not fits_any(patterns, asked.names)
 	msg := sprintf(
 		"placement: %s may not use %s %s (allowed: %s)",
-		[unit, asked.what, asked.names[0], listed(patterns)],
+		[change.after.owner.unit, asked.what, asked.names[0], listed(patterns)],
 	)
 }
 
@@ -78,17 +77,18 @@ fits_any(patterns, names) if {
 	lib.fits(patterns, name)
 }
 
-units := {change.after.owner.unit | some change in input.plan.changes}
+groups := {lib.whose(change) | some change in input.plan.changes}
 
-# For each unit of the plan, the lists that decide. Bound once a unit, not once a change.
-allowed := {unit: lists |
-	some unit in units
+# For each unit and workspace of the plan, the lists that decide: looked up once a
+# group and not once a change.
+allowed := {group: lists |
+	some group in groups
 	lists := {list: entries[0] |
 		some list in ["nodes", "storages", "bridges", "bases", "zones"]
 		entries := [entry[list] |
 			some entry in data.limits.allow
 			entry[list]
-			glob.match(entry.for, null, unit)
+			lib.entry_for(entry, group)
 		]
 		count(entries) > 0
 	}

@@ -13,6 +13,7 @@ allow := [
 	},
 	{"for": "cohort/gis3", "nodes": ["pve9"]},
 	{"for": "project/closed", "bridges": []},
+	{"for": "workspace/labs", "nodes": ["pve4"]},
 ]
 
 guest := {
@@ -22,6 +23,7 @@ guest := {
 	"net0": {"bridge": "vibr285"},
 	"create": {"base": "template:desktop-cinnamon"},
 	"owner": {"unit": "cohort/gis3"},
+	"workspace": "cohorts",
 }
 
 create(after) := {
@@ -43,7 +45,7 @@ record(zone) := {
 	"kind": "record",
 	"name": "vm-x.etu.isima.fr/A",
 	"fields": [],
-	"after": {"zone": zone, "owner": {"unit": "cohort/gis3"}},
+	"after": {"zone": zone, "owner": {"unit": "cohort/gis3"}, "workspace": "cohorts"},
 }
 
 verdict(change) := messages if {
@@ -91,6 +93,11 @@ test_an_empty_list_allows_nothing if {
 test_units_that_no_entry_fits_are_free if {
 	free := object.union(guest, {"owner": {"unit": "project/free"}, "node": "pve7"})
 	verdict(create(free)) == set()
+}
+
+test_a_workspace_may_have_its_own if {
+	lab := object.union(guest, {"owner": {"unit": "project/lab1"}, "workspace": "labs"})
+	verdict(create(lab)) == {"placement: project/lab1 may not use node pve1 (allowed: pve4)"}
 }
 
 test_leaves_alone_what_has_long_been_so if {

@@ -21,7 +21,7 @@ import (
 )
 
 // keyPair writes a private key to a file and returns the public one.
-func keyPair(t *testing.T, file string) ssh.PublicKey {
+func keyPair(t testing.TB, file string) ssh.PublicKey {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -39,7 +39,7 @@ func keyPair(t *testing.T, file string) ssh.PublicKey {
 	return signer.PublicKey()
 }
 
-func writeFile(t *testing.T, file string, data []byte) string {
+func writeFile(t testing.TB, file string, data []byte) string {
 	t.Helper()
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -26,12 +27,26 @@ func (d *damage) Unwrap() error { return d.err }
 
 func broken(what string, err error) error { return &damage{what: what, err: err} }
 
+// said is an error with what a server said in it, which may be a whole web
+// page, cut to what a person reads.
+type said struct{ error }
+
+func (s said) Error() string {
+	text := []rune(strings.Join(strings.Fields(s.error.Error()), " "))
+	if len(text) > 300 {
+		return string(text[:300]) + "…"
+	}
+	return string(text)
+}
+
+func (s said) Unwrap() error { return s.error }
+
 // explain tells people what failed on which repository and what to do about it.
 func (r *Repository) explain(verb string, err error) error {
 	if hint := r.hint(err); hint != "" {
-		return fmt.Errorf("cannot %s %s: %s: %w", verb, r.name, hint, err)
+		return fmt.Errorf("cannot %s %s: %s: %w", verb, r.name, hint, said{err})
 	}
-	return fmt.Errorf("cannot %s %s: %w", verb, r.name, err)
+	return fmt.Errorf("cannot %s %s: %w", verb, r.name, said{err})
 }
 
 func (r *Repository) hint(err error) string {

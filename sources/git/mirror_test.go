@@ -191,3 +191,22 @@ func TestLocalWorkTrees(t *testing.T) {
 		}
 	}
 }
+
+// A push that is under way has its lock beside the branch, empty or half
+// written; a poll that fsnotify hurried on sees it.
+func TestLocalRepositoryDuringAPush(t *testing.T) {
+	c := newCampus(t)
+	want := c.push("one", map[string]string{"a": "1"})
+	for _, text := range []string{"", "0123", want + "\n"} {
+		c.must(os.WriteFile(filepath.Join(c.bare, "refs", "heads", "main.lock"), []byte(text), 0o600))
+		r := open(t, Config{URL: c.bare})
+		if got, _ := latest(t, r); got != want {
+			t.Errorf("commit %s, want %s", got, want)
+		}
+		if text != "" {
+			r.cfg.Branch = "lost"
+			_, err := r.Latest(t.Context())
+			wantError(t, err, "it has main)")
+		}
+	}
+}

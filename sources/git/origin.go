@@ -16,8 +16,8 @@ type store = storer.Storer
 // origin is where commits come from. One call at a time.
 type origin interface {
 	// read brings the wanted references up to date, as far as they exist, and
-	// hands a store that holds all they reach to use, with every reference
-	// there is. Where nothing is wanted, what is at hand already will do. What
+	// hands a store that holds all they reach to use, with where they are; and
+	// with every reference there is, when one is missing. Where nothing is wanted, what is at hand already will do. What
 	// use says is damaged is mended once, where that is possible, and use called
 	// again.
 	read(ctx context.Context, want []plumbing.ReferenceName, use func(store, refs) error) error

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -46,6 +48,19 @@ func TestNoSuchRepository(t *testing.T) {
 	}
 	_, err := open(t, Config{URL: t.TempDir()}).Latest(t.Context())
 	wantError(t, err, "no git repository", "git init")
+}
+
+// A proxy's web page in the place of an answer is not printed in full.
+func TestLongAnswersAreCut(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, strings.Repeat("<p>sorry</p>\n", 1000), http.StatusForbidden)
+	}))
+	t.Cleanup(srv.Close)
+	_, err := open(t, Config{URL: srv.URL + "/campus.git"}).Latest(t.Context())
+	wantError(t, err, "lacks the right", "sorry")
+	if len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error of %d bytes: %v", len(err.Error()), err)
+	}
 }
 
 func TestHostKeys(t *testing.T) {

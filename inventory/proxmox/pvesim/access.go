@@ -78,12 +78,12 @@ func (c *Cluster) authenticate(req *http.Request) (*identity, error) {
 	header := req.Header.Get("Authorization")
 	value, ok := strings.CutPrefix(header, "PVEAPIToken=")
 	if !ok {
-		return nil, &apiError{status: 401, reason: "No ticket"}
+		return nil, &apiError{status: 401, reason: "No ticket", silent: true}
 	}
 	name, secret, _ := strings.Cut(value, "=")
 	t := c.tokens[name]
 	if t == nil || t.secret != secret {
-		return nil, &apiError{status: 401, reason: "Authentication failed!"}
+		return nil, &apiError{status: 401, reason: "Authentication failed!", silent: true}
 	}
 	return &identity{name: name, user: t.user, token: t}, nil
 }

@@ -84,6 +84,7 @@ type Cluster struct {
 	// mu guards all that follows and is never held while anything waits: a
 	// mutex held across a sleep would stop the clock of testing/synctest.
 	mu        sync.Mutex
+	costs     Costs
 	rng       *rand.Rand
 	nodes     []*node
 	guests    map[int]*guest
@@ -93,7 +94,8 @@ type Cluster struct {
 	users     map[string]*user
 	tokens    map[string]*token
 	sshKeys   []ssh.PublicKey
-	tasks     []*task
+	tasks     []*task              // those that have ended in the order of their ends
+	started   int                  // tasks ever
 	files     map[string]*fileLock // file locks by path
 	freed     chan struct{}        // closed and replaced when a file lock is freed
 	options   map[string]string    // datacenter.cfg
@@ -123,6 +125,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		opts: opts, api: api, log: opts.Logger,
+		costs:    opts.Costs,
 		rng:      rand.New(rand.NewPCG(opts.Seed, 0x50f7)),
 		guests:   map[int]*guest{},
 		pools:    map[string]*pool{},
@@ -247,6 +250,13 @@ func (c *Cluster) node(name string) *node {
 		}
 	}
 	return nil
+}
+
+// SetCosts changes how long things take from now on.
+func (c *Cluster) SetCosts(costs Costs) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.costs = costs
 }
 
 // sleep waits without holding anything; false means that the cluster closes.

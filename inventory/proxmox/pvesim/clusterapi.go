@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -211,7 +212,13 @@ func (k *call) getNextID() (any, error) {
 }
 
 func (k *call) getOptions() (any, error) {
-	data := map[string]any{"mac_prefix": "BC:24:11"}
+	tags := map[string]bool{}
+	for _, g := range k.c.guests {
+		for _, t := range schema.SplitList(g.tags()) {
+			tags[t] = true
+		}
+	}
+	data := map[string]any{"mac_prefix": "BC:24:11", "description": "", "allowed-tags": slices.Sorted(maps.Keys(tags))}
 	for name, value := range k.c.options {
 		if p := k.c.api["/cluster/options"]["PUT"].Param(name); p != nil && p.Keys != nil {
 			data[name] = parseProps(p.Keys, value)

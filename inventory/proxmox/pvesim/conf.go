@@ -73,7 +73,7 @@ func (s Section) write(b *strings.Builder) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(s.Values)) {
 		if k != "description" {
-			fmt.Fprintf(b, "%s: %s\n", k, s.Values[k])
+			fmt.Fprintf(b, "%s: %s\n", k, strings.TrimPrefix(s.Values[k], " "))
 		}
 	}
 	for _, kv := range s.Raw {
@@ -90,8 +90,9 @@ func (c *Conf) Digest() string {
 var (
 	sectionLine = regexp.MustCompile(`^\[([A-Za-z][A-Za-z0-9:_-]*)\]\s*$`)
 	rawLine     = regexp.MustCompile(`^(lxc\.[a-zA-Z0-9_\-.]+)\s*[:=]\s*(.*?)\s*$`)
-	// An empty list of tags is stored as one space: the value must keep it.
-	optionLine = regexp.MustCompile(`^([a-z][a-z_0-9]*):\s*(\S.*?|\s)\s*$`)
+	// An empty value is written as nothing and read back as the one space after
+	// the colon; so the server's own expression has it, and so it answers.
+	optionLine = regexp.MustCompile(`^([a-z][a-z_0-9]*):\s*(.+?)\s*$`)
 )
 
 // ParseConf reads a guest's file. kind is "lxc" or "qemu": of a container's

@@ -160,13 +160,17 @@ func (c *Cluster) canon(kind, name, value string) string {
 	return value
 }
 
-// store puts a value into a configuration; an empty one is not kept.
+// store puts a value into a configuration. An empty description is no
+// description; other empty values come back from the file as a space.
 func store(values map[string]string, name, value string) {
-	if value == "" {
+	switch {
+	case value == "" && name == "description":
 		delete(values, name)
-		return
+	case value == "":
+		values[name] = " "
+	default:
+		values[name] = value
 	}
-	values[name] = value
 }
 
 // allocate turns "storage:8" into a new volume; other values stay.

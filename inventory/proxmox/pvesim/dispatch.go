@@ -53,7 +53,7 @@ func (c *Cluster) answer(n *node, req *http.Request, body []byte) response {
 }
 
 func (c *Cluster) perform(n *node, req *http.Request, path string, params, refs map[string]string) response {
-	f := c.takeFault(req.Method, path)
+	f := c.takeFault(req.Method, path, params)
 	switch f.Kind {
 	case Refuse:
 		return failure(&apiError{status: f.Status, reason: f.Reason})
@@ -86,7 +86,7 @@ func (c *Cluster) admit(n *node, req *http.Request, path string, params, refs ma
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !knownVerbs[req.Method] {
-		return nil, route{}, &apiError{status: 501, reason: "method '" + req.Method + "' not available"}
+		return nil, route{}, &apiError{status: 501, reason: "method '" + req.Method + "' not available", silent: true}
 	}
 	method, pattern, vars := c.api.Find(req.Method, path)
 	who, err := c.authenticate(req)
@@ -161,7 +161,7 @@ func (c *Cluster) run(k *call, rt route) (any, error) {
 			return nil, err
 		}
 	}
-	if rt.cost != nil && !c.sleep(rt.cost(c.opts.Costs)) {
+	if rt.cost != nil && !c.sleep(rt.cost(c.costsNow())) {
 		return nil, die("worker exit")
 	}
 	if rt.locks {
@@ -174,6 +174,12 @@ func (c *Cluster) run(k *call, rt route) (any, error) {
 	var data any
 	err := c.locked(func() (err error) { data, err = rt.handle(k); return err })
 	return data, err
+}
+
+func (c *Cluster) costsNow() Costs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.costs
 }
 
 func (c *Cluster) locked(f func() error) error {

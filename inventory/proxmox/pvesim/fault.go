@@ -16,10 +16,11 @@ const (
 
 // Fault tells the double to misbehave.
 type Fault struct {
-	Method string // "" for any
-	Path   string // a path.Match pattern without /api2/json, as "/nodes/*/lxc/*/clone"
-	Skip   int    // let so many matching requests pass first
-	Times  int    // how often; 0 means once, -1 for ever
+	Method string            // "" for any
+	Path   string            // a path.Match pattern without /api2/json, as "/nodes/*/lxc/*/clone"
+	Params map[string]string // that the request must carry with these values
+	Skip   int               // let so many matching requests pass first
+	Times  int               // how often; 0 means once, -1 for ever
 	Kind   FaultKind
 	Status int    // of a Refuse
 	Reason string // of a Refuse or FailTask
@@ -41,12 +42,21 @@ func (c *Cluster) Inject(f Fault) {
 	c.faults = append(c.faults, &fault{Fault: f, left: left})
 }
 
-func (c *Cluster) takeFault(method, url string) fault {
+func (f *fault) wants(params map[string]string) bool {
+	for name, value := range f.Params {
+		if params[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Cluster) takeFault(method, url string, params map[string]string) fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range c.faults {
 		ok, err := path.Match(f.Path, url)
-		if err != nil || !ok || f.left == 0 || f.Method != "" && f.Method != method {
+		if err != nil || !ok || f.left == 0 || f.Method != "" && f.Method != method || !f.wants(params) {
 			continue
 		}
 		if f.Skip > 0 {

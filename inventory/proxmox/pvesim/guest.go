@@ -212,16 +212,12 @@ func (g *guest) disk() int64 {
 	return 0
 }
 
-// keys of tags in a guest's configuration, as lists show them.
+// tags as lists show them.
 func (g *guest) tags() string { return strings.TrimSpace(g.conf.Values["tags"]) }
 
-// normaliseTags lowers, sorts and removes doubles; nothing is stored as a space.
+// normaliseTags lowers, sorts and removes doubles.
 func normaliseTags(value string) string {
 	words := schema.SplitList(strings.ToLower(value))
 	slices.Sort(words)
-	words = slices.Compact(words)
-	if len(words) == 0 {
-		return " "
-	}
-	return strings.Join(words, ";")
+	return strings.Join(slices.Compact(words), ";")
 }

@@ -78,8 +78,11 @@ func failure(err error) response {
 	if !ok {
 		e = &apiError{status: 500, reason: err.Error()}
 	}
-	if e.status == 401 && !e.json {
-		return response{status: 401, reason: e.reason}
+	if e.plain {
+		return response{status: e.status, reason: e.reason, body: []byte(e.reason)}
+	}
+	if e.silent {
+		return response{status: e.status, reason: e.reason}
 	}
 	message := e.reason
 	if !e.bare {
@@ -106,7 +109,8 @@ type apiError struct {
 	reason string
 	errors map[string]string // of a 400, by parameter
 	bare   bool              // the body's message has no final newline
-	json   bool              // a 401 with a body
+	silent bool              // there is no body
+	plain  bool              // the body is the reason
 }
 
 func (e *apiError) Error() string { return e.reason }

@@ -29,7 +29,7 @@ func (k *call) createLXC() (any, error) {
 	}
 	g := k.c.addGuest(k.node, "lxc", vmid, newConf(map[string]string{"lock": "create"}))
 	k.joinPool(vmid)
-	return k.spawn(job{kind: "vzcreate", id: g.id(), cost: k.c.opts.Costs.Create, abort: fmt.Sprintf("unable to create CT %d - ", vmid),
+	return k.spawn(job{kind: "vzcreate", id: g.id(), cost: k.c.costs.Create, abort: fmt.Sprintf("unable to create CT %d - ", vmid),
 		undo: func() { k.c.removeGuest(vmid) },
 		end:  func(*task) error { return k.finishLXC(g, e) },
 	})
@@ -59,8 +59,13 @@ func (k *call) admitLXC(e edit) error {
 	if _, err := k.c.storageFor(store, k.node); err != nil {
 		return err
 	}
-	for _, name := range diskKeys("lxc", e.set) {
-		store, _, ok := sizeRequest(volumeOf(e.set[name]))
+	return k.checkStorages(e.set)
+}
+
+// checkStorages looks whether the storages of wanted volumes are there.
+func (k *call) checkStorages(values map[string]string) error {
+	for _, name := range diskKeys(k.kind, values) {
+		store, _, ok := sizeRequest(volumeOf(values[name]))
 		if !ok {
 			continue
 		}
@@ -175,7 +180,8 @@ func (k *call) applyLXC(g *guest, e edit) error {
 			continue
 		}
 		if bridge := volumeOption(value, "bridge"); g.running && isNet(name) && !k.c.bridges[bridge] {
-			g.pend(name, volumeless(e.set[name]))
+			delete(g.conf.Values, name) // the old interface was already unplugged
+			g.pend(name, e.set[name])
 			refused[name] = fmt.Sprintf("unable to hotplug %s: bridge '%s' does not exist\n", name, bridge)
 			continue
 		}
@@ -193,9 +199,6 @@ func (k *call) applyLXC(g *guest, e edit) error {
 	}
 	return nil
 }
-
-// volumeless is a net as it came: what waits has not been given a MAC.
-func volumeless(net string) string { return net }
 
 // hotplugLXC says whether a running container takes a change at once.
 func hotplugLXC(name string) bool {
@@ -222,7 +225,7 @@ func (k *call) destroyLXC() (any, error) {
 		return nil, die("unable to destroy CT %d - container is running", g.vmid)
 	}
 	g.setLock(k.c, "destroyed")
-	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: k.c.opts.Costs.Destroy,
+	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: k.c.costs.Destroy,
 		undo: func() { g.setLock(k.c, "") },
 		end:  func(t *task) error { return k.destroy(t, g) },
 	})
@@ -257,10 +260,8 @@ func (k *call) templateLXC() (any, error) {
 	case len(g.conf.Snapshots) > 0:
 		return nil, die("unable to create template, because CT contains snapshots")
 	}
-	g.setLock(k.c, "disk")
-	_, err = k.spawn(job{kind: "vztemplate", id: g.id(), cost: k.c.opts.Costs.Template,
-		undo: func() { g.setLock(k.c, "") },
-		end:  func(*task) error { k.c.makeTemplate(g); return nil },
+	_, err = k.spawn(job{kind: "vztemplate", id: g.id(), cost: k.c.costs.Template,
+		end: func(*task) error { k.c.makeTemplate(g); return nil },
 	})
 	return nil, err
 }
@@ -300,7 +301,7 @@ func (k *call) resize(shrinks string) (any, error) {
 	if want < now {
 		return nil, die("%s", shrinks)
 	}
-	return k.spawn(job{kind: "resize", id: strconv.Itoa(g.vmid), cost: k.c.opts.Costs.Config, end: func(*task) error {
+	return k.spawn(job{kind: "resize", id: strconv.Itoa(g.vmid), cost: k.c.costs.Config, end: func(*task) error {
 		g.conf.Values[disk] = setVolume(value, volumeOf(value), map[string]string{"size": formatSize(want)})
 		k.c.written(g)
 		return nil

@@ -25,7 +25,7 @@ func (k *call) cloneLXC() (any, error) {
 		return nil, die("Full clone of a running container is only possible from a snapshot")
 	}
 	newid := k.num("newid")
-	if err := k.taken("lxc", newid); err != nil {
+	if err := k.c.exists(newid); err != nil {
 		return nil, err
 	}
 	target := k.c.addGuest(plan.node, "lxc", newid, k.inherit(plan))
@@ -59,9 +59,9 @@ type clonePlan struct {
 
 func (k *call) cloneCost(p clonePlan) time.Duration {
 	if p.full {
-		return k.c.opts.Costs.FullClone
+		return k.c.costs.FullClone
 	}
-	return k.c.opts.Costs.LinkedClone
+	return k.c.costs.LinkedClone
 }
 
 // planClone decides whether the clone is linked, and refuses what the storages

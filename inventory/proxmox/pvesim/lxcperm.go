@@ -116,6 +116,11 @@ func (k *call) checkVMIDFree() error {
 	if err := k.permitCreate(); err != nil {
 		return err
 	}
+	if k.kind == "qemu" {
+		if err := k.checkStorages(k.params); err != nil {
+			return err
+		}
+	}
 	return k.c.exists(k.num("vmid"))
 }
 

@@ -31,7 +31,7 @@ func readParams(req *http.Request, body []byte) (params, refs map[string]string,
 		return params, refs, addJSON(params, refs, body)
 	default:
 		text := fmt.Sprintf("upload 'Content-Type '%s' not implemented", kind)
-		return nil, nil, &apiError{status: 506, reason: text}
+		return nil, nil, &apiError{status: 506, reason: text, plain: true}
 	}
 	return params, refs, nil
 }

@@ -64,7 +64,7 @@ func (k *call) machineFile() []fileClaim {
 
 func (k *call) startJob(kind string, files []fileClaim) (any, error) {
 	var g *guest
-	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.opts.Costs.Start,
+	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.costs.Start,
 		begin: func(*task) (err error) { g, err = k.startable(); return err },
 		end:   func(*task) error { return k.start(g) },
 	})
@@ -81,7 +81,7 @@ func (k *call) runningLXC() (*guest, error) {
 
 // stop writes the file: what was pending is applied.
 func (k *call) stopJob(kind string, g *guest, files []fileClaim) (any, error) {
-	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.opts.Costs.Stop, end: func(*task) error {
+	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.costs.Stop, end: func(*task) error {
 		g.setRunning(false)
 		k.c.written(g)
 		return nil
@@ -131,7 +131,7 @@ func (k *call) rebootQEMU() (any, error) {
 }
 
 func (k *call) rebootJob(kind string, g *guest) (any, error) {
-	costs := k.c.opts.Costs
+	costs := k.c.costs
 	return k.spawn(job{kind: kind, id: g.id(), cost: costs.Stop + costs.Start, end: func(*task) error {
 		g.setRunning(false)
 		k.c.written(g)
@@ -154,7 +154,7 @@ func (k *call) bulkStart() (any, error) {
 			guests = append(guests, g)
 		}
 	}
-	return k.spawn(job{kind: "bulkstart", id: "", cost: k.c.opts.Costs.Start, end: func(*task) error {
+	return k.spawn(job{kind: "bulkstart", id: "", cost: k.c.costs.Start, end: func(*task) error {
 		for _, g := range guests {
 			if g.lock() == "" && !g.template() && k.start(g) != nil {
 				return die("some guests failed to start")

@@ -46,13 +46,20 @@ func start(t *testing.T, o pvesim.Options) (*pvesim.Cluster, *client) {
 	pool.AppendCertsFromPEM(c.CACert())
 	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	t.Cleanup(hc.CloseIdleConnections)
+	furnish(t, c)
+	return c, &client{t: t, c: c, http: hc, token: c.RootToken(), base: c.URLs()[0]}
+}
+
+// furnish adds the storages and the OS template of the recorded server, and a
+// shared storage.
+func furnish(t *testing.T, c *pvesim.Cluster) {
+	t.Helper()
 	c.AddStorage("local", "dir", []string{"vztmpl", "images", "rootdir", "iso", "snippets"}, false, 100)
-	c.AddStorage("btr", "btrfs", []string{"images", "rootdir"}, false, 4)
+	c.AddStorage("btr", "btrfs", []string{"rootdir", "images"}, false, 4)
 	c.AddStorage("ceph", "rbd", []string{"images", "rootdir"}, true, 10000)
 	if err := c.AddOSTemplate("local", "debian-12-mini_12.5-1_amd64.tar.gz"); err != nil {
 		t.Fatal(err)
 	}
-	return c, &client{t: t, c: c, http: hc, token: c.RootToken(), base: c.URLs()[0]}
 }
 
 // do sends a request whose parameters stand as "a=1 b=2" pairs.

@@ -72,19 +72,12 @@ func (k *call) createQEMU() (any, error) {
 	for _, name := range notStored {
 		delete(e.set, name)
 	}
-	for _, name := range diskKeys("qemu", e.set) {
-		if store, _, ok := sizeRequest(volumeOf(e.set[name])); ok {
-			if _, err := k.c.storageFor(store, k.node); err != nil {
-				return nil, err
-			}
-		}
-	}
 	if err := k.permitQEMU(e, k.str("vmid")); err != nil {
 		return nil, err
 	}
 	g := k.c.addGuest(k.node, "qemu", vmid, newConf(map[string]string{"lock": "create"}))
 	k.joinPool(vmid)
-	return k.spawn(job{kind: "qmcreate", id: g.id(), cost: k.c.opts.Costs.Create, abort: fmt.Sprintf("unable to create VM %d - ", vmid),
+	return k.spawn(job{kind: "qmcreate", id: g.id(), cost: k.c.costs.Create, abort: fmt.Sprintf("unable to create VM %d - ", vmid),
 		undo: func() { k.c.removeGuest(vmid) },
 		end:  func(*task) error { return k.finishQEMU(g, e) },
 	})
@@ -233,7 +226,7 @@ func (k *call) destroyQEMU() (any, error) {
 	if g.running {
 		return nil, die("VM %d is running - destroy failed", g.vmid)
 	}
-	return k.spawn(job{kind: "qmdestroy", id: g.id(), files: k.machineFile(), cost: k.c.opts.Costs.Destroy,
+	return k.spawn(job{kind: "qmdestroy", id: g.id(), files: k.machineFile(), cost: k.c.costs.Destroy,
 		begin: func(*task) error {
 			if g, err = k.guest(); err != nil {
 				return err
@@ -259,7 +252,7 @@ func (k *call) templateQEMU() (any, error) {
 	case g.running:
 		return nil, die("you can't convert a VM to template if VM is running")
 	}
-	return k.spawn(job{kind: "qmtemplate", id: g.id(), cost: k.c.opts.Costs.Template,
+	return k.spawn(job{kind: "qmtemplate", id: g.id(), cost: k.c.costs.Template,
 		end: func(*task) error { k.c.makeTemplate(g); return nil }})
 }
 

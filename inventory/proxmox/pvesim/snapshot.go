@@ -95,7 +95,7 @@ func (k *call) snapshotJob(verb string, change func(*guest) error) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return k.spawn(job{kind: k.taskType(verb), id: g.id(), cost: k.c.opts.Costs.Snapshot,
+	return k.spawn(job{kind: k.taskType(verb), id: g.id(), cost: k.c.costs.Snapshot,
 		begin: func(*task) error { return g.checkLock() },
 		end: func(*task) error {
 			if err := change(g); err != nil {
@@ -115,7 +115,10 @@ func (k *call) deleteSnapshot() (any, error) {
 			return die("snapshot '%s' does not exist", name)
 		}
 		if g.conf.Values["parent"] == name {
-			store(g.conf.Values, "parent", s.Values["parent"])
+			g.conf.Values["parent"] = s.Values["parent"]
+			if g.conf.Values["parent"] == "" {
+				delete(g.conf.Values, "parent")
+			}
 		}
 		g.conf.Snapshots = slices.DeleteFunc(g.conf.Snapshots, func(s Section) bool { return s.Name == name })
 		return nil

@@ -26,6 +26,13 @@ func (c *Cluster) current(g *guest) map[string]any {
 	} else {
 		c.currentQEMU(g, row)
 	}
+	if g.running && c.opts.Release != "8.4" {
+		for _, k := range []string{"cpufull", "cpusome", "iofull", "iosome", "memoryfull", "memorysome"} {
+			if row["pressure"+k] = nil; !g.isLXC() {
+				row["pressure"+k] = 0
+			}
+		}
+	}
 	if g.running {
 		row["pid"], row["uptime"], row["mem"] = 20000+g.vmid, int(time.Since(g.started).Seconds()), g.memory()/4
 	}

@@ -52,12 +52,13 @@ func (c *Cluster) newTask(k *call, j job) *task {
 	now := time.Now()
 	t := &task{
 		node: k.node, kind: j.kind, id: j.id, who: k.who, start: now, running: true,
-		pid:    0x1000 + len(c.tasks) + 1,
-		pstart: int(now.Sub(k.node.booted)/(10*time.Millisecond)) + 0x10000 + len(c.tasks),
+		pid:    0x1000 + c.started,
+		pstart: int(now.Sub(k.node.booted)/(10*time.Millisecond)) + 0x10000 + c.started,
 		cancel: make(chan struct{}),
 	}
 	t.upid = fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:%s:", t.node.name, t.pid, t.pstart, now.Unix(), t.kind, t.id, t.who.name)
 	c.tasks = append(c.tasks, t)
+	c.started++
 	return t
 }
 
@@ -72,7 +73,7 @@ func (k *call) spawn(j job) (any, error) {
 		text := k.fault.Reason
 		j.end = func(*task) error { return die("%s", text) }
 	}
-	waits := j.cost > 0 || j.fork && c.opts.Costs.Fork > 0
+	waits := j.cost > 0 || j.fork && c.costs.Fork > 0
 	if release, ok := c.tryFiles(j.files); ok && !waits {
 		c.finish(t, c.inline(t, j))
 		release()
@@ -109,7 +110,7 @@ func (c *Cluster) complete(t *task, j job) error {
 // work is a worker's life.
 func (c *Cluster) work(t *task, j job) {
 	if j.fork {
-		c.sleep(c.opts.Costs.Fork)
+		c.sleep(c.costsNow().Fork)
 	}
 	release, err := c.lockFiles(t, j.files)
 	if err == nil {
@@ -149,6 +150,8 @@ func (c *Cluster) live(t *task, j job) error {
 
 func (c *Cluster) finish(t *task, err error) {
 	t.running, t.end, t.exit = false, time.Now(), "OK"
+	// The node's list is written when tasks end, so it is in that order.
+	c.tasks = append(slices.DeleteFunc(c.tasks, func(o *task) bool { return o == t }), t)
 	if err != nil {
 		t.exit = strings.ReplaceAll(err.Error(), "\n", " ")
 		t.log = append(t.log, "TASK ERROR: "+err.Error())

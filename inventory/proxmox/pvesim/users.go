@@ -147,5 +147,5 @@ func (k *call) getPermissions() (any, error) {
 
 // createTicket lets nobody in: the double knows no passwords.
 func (k *call) createTicket() (any, error) {
-	return nil, &apiError{status: 401, reason: "authentication failure", json: true}
+	return nil, &apiError{status: 401, reason: "authentication failure"}
 }

@@ -122,6 +122,9 @@ func (s *System) recordDocument(c inventory.Change) (changeDocument, error) {
 		},
 	}
 	if c.Before != nil {
+		if err := s.checkStanding(c); err != nil {
+			return changeDocument{}, err
+		}
 		ttl, _ := strconv.ParseInt(c.Before.Attrs["ttl"], 10, 64)
 		d.Expect = &stateDocument{Value: text(c.Before.Attrs, "value"), TTL: &ttl}
 	}
@@ -134,10 +137,7 @@ func (s *System) recordDocument(c inventory.Change) (changeDocument, error) {
 	}
 	value := c.After.Attrs["value"]
 	if d.Adopt {
-		// Only the mark is written, so it speaks of the value that stands.
-		if value = c.Before.Attrs["value"]; strings.Contains(value, ",") && kind != "TXT" {
-			return changeDocument{}, errors.New("several records stand there: only a single one can be adopted")
-		}
+		value = c.Before.Attrs["value"] // only the mark is written, so it speaks of what stands
 	} else if err := checkValue(kind, value); err != nil {
 		return changeDocument{}, err
 	} else {
@@ -145,6 +145,22 @@ func (s *System) recordDocument(c inventory.Change) (changeDocument, error) {
 	}
 	d.Mark.Texts = markTexts(recordMark(c.Key, c.After.Owner, kind, value))
 	return d, nil
+}
+
+// checkStanding wants a single record to begin with. Several values stand
+// joined by commas, and are never ours; an empty one is half made.
+func (s *System) checkStanding(c inventory.Change) error {
+	kind, value := c.Before.Attrs["type"], c.Before.Attrs["value"]
+	if value == "" && c.Action != inventory.Adopt {
+		return nil
+	}
+	if c.Before.Attrs["dynamic"] != "" {
+		return errors.New("a client of the server wrote what stands there")
+	}
+	if err := checkValue(kind, value); err != nil {
+		return fmt.Errorf("what stands there is not one record of ours: %w", err)
+	}
+	return nil
 }
 
 func (s *System) checkPlace(key inventory.Key, zone, name, kind string) error {

@@ -16,7 +16,7 @@ import (
 // host is one Windows server and the one shell that we keep on it.
 type host struct {
 	address string // host:port
-	name    string // the host alone: how people and attributes call it
+	name    string // how people and attributes call it; see nameHosts
 	cfg     Config
 	tls     *tls.Config
 
@@ -29,11 +29,11 @@ type host struct {
 }
 
 func newHost(address string, cfg Config) (*host, error) {
-	name, port, err := net.SplitHostPort(address)
+	serverName, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", address, err)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || name == "" {
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || serverName == "" {
 		return nil, fmt.Errorf("server %q: want host:port", address)
 	}
 	roots, err := authorities(cfg.CAFile)
@@ -41,12 +41,12 @@ func newHost(address string, cfg Config) (*host, error) {
 		return nil, err
 	}
 	return &host{
-		address: address, name: name, cfg: cfg,
+		address: address, name: serverName, cfg: cfg,
 		tls: &tls.Config{
-			RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12,
+			RootCAs: roots, ServerName: serverName, MinVersion: tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(8),
 		},
-		kerberos: &kerberos{cfg: cfg, spn: "HTTP/" + name},
+		kerberos: &kerberos{cfg: cfg, spn: "HTTP/" + serverName},
 		writer:   newLock(), open: newLock(),
 	}, nil
 }
@@ -57,7 +57,7 @@ func (h *host) url() string { return "https://" + h.address + "/wsman" }
 func (h *host) endpoint() *winrm.Endpoint {
 	_, port, _ := net.SplitHostPort(h.address)
 	n, _ := strconv.Atoi(port)
-	return winrm.NewEndpoint(h.name, n, true, false, nil, nil, nil, 0)
+	return winrm.NewEndpoint(h.tls.ServerName, n, true, false, nil, nil, nil, 0)
 }
 
 // operationTimeout is how long the server may hold back a reply, as WS-Management writes it.

@@ -24,23 +24,24 @@ type kerberos struct {
 	client *client.Client // nil until the first login, and after a refusal
 }
 
-// sign puts the ticket on a request.
-func (k *kerberos) sign(req *http.Request) error {
+// authorization is the header that carries the ticket.
+func (k *kerberos) authorization() (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client == nil {
 		c, err := k.login()
 		if err != nil {
-			return err
+			return "", err
 		}
 		k.client = c
 	}
+	req := &http.Request{Header: http.Header{}}
 	if err := spnego.SetSPNEGOHeader(k.client, req, k.spn); err != nil {
 		k.client.Destroy()
 		k.client = nil // a changed password is read at the next login
-		return fmt.Errorf("no ticket for %s: %v", k.spn, err)
+		return "", fmt.Errorf("no ticket for %s: %v", k.spn, err)
 	}
-	return nil
+	return req.Header.Get("Authorization"), nil
 }
 
 func (k *kerberos) login() (*client.Client, error) {

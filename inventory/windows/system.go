@@ -49,6 +49,7 @@ func New(name, campus string, cfg Config, log *slog.Logger) (*System, error) {
 		}
 	}
 	s.dns, s.dhcp = s.hostsAt(cfg.DNS.Servers), s.hostsAt(cfg.DHCP.Servers)
+	s.nameHosts()
 	return s, nil
 }
 
@@ -61,6 +62,19 @@ func (s *System) addHost(address string) error {
 		s.hosts = append(s.hosts, h)
 	}
 	return err
+}
+
+// nameHosts calls a server by its host alone, where no other has the same.
+func (s *System) nameHosts() {
+	count := map[string]int{}
+	for _, h := range s.hosts {
+		count[h.tls.ServerName]++
+	}
+	for _, h := range s.hosts {
+		if h.name = h.tls.ServerName; count[h.name] > 1 {
+			h.name = h.address
+		}
+	}
 }
 
 func (s *System) hostsAt(addresses []string) []*host {

@@ -49,7 +49,7 @@ func (c Config) address() (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("cannot use the forge's url: it holds credentials; put the token in token_file")
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("cannot use the forge's url %q: it has a query or a fragment", u.Redacted())
+		return nil, errors.New("cannot use the forge's url: it has a query or a fragment")
 	case u.Scheme == "https":
 		return u, nil
 	case u.Scheme == "http" && loopback(u.Hostname()):

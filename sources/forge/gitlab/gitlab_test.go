@@ -383,3 +383,27 @@ func TestNothingIsLoggedThatIsSecret(t *testing.T) {
 		t.Errorf("log is %s", logged.String())
 	}
 }
+
+// GitLab cannot change the text of a status that stays open.
+func TestOpenStatusWithAnotherText(t *testing.T) {
+	s := newServer(t, gitlabsim.Options{})
+	for _, state := range []reconciler.StatusState{reconciler.StatusPending, reconciler.StatusRunning} {
+		commit, f := s.Commit(t), s.forge(t)
+		for _, text := range []string{"1 of 2", "2 of 2"} {
+			progress := with(success, state)
+			progress.Description = text
+			if err := f.SetStatus(t.Context(), commit, "main", progress); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.refs(commit); !slices.Equal(got, []string{"main " + string(state)}) {
+			t.Errorf("statuses are %q", got)
+		}
+		if err := f.SetStatus(t.Context(), commit, "main", success); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.refs(commit); !slices.Equal(got, []string{"main success"}) {
+			t.Errorf("statuses are %q", got)
+		}
+	}
+}

@@ -298,7 +298,7 @@ func TestApplySettles(t *testing.T) {
 			}).Draw(t, "record")
 		}), 0, 5).Draw(t, "stands"), foreign) {
 			r.Zone = "etu.isima.fr"
-			if z := d.zone(r.Zone); z.index(r.Name, r.Type, r.Value) < 0 {
+			if z := d.zone(r.Zone); z.lookup(r.Name, r.Type, r.Value) == nil {
 				if err := s.AddRecord(r); err != nil {
 					t.Fatal(err)
 				}

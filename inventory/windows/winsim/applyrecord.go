@@ -71,7 +71,7 @@ func (c *recordChange) set(t *attempt, z *zone) (conflict string) {
 }
 
 func (c *recordChange) remove(t *attempt, z *zone) (conflict string) {
-	if c.Expect != nil && c.Expect.Value != "" && z.index(c.Name, c.Type, c.Expect.Value) >= 0 {
+	if c.Expect != nil && c.Expect.Value != "" && z.lookup(c.Name, c.Type, c.Expect.Value) != nil {
 		if c.static(z, c.Expect.Value) == nil || len(c.ours(z)) == 0 {
 			return "the record is dynamic or not marked"
 		}
@@ -107,11 +107,10 @@ func (c *recordChange) stands(x *session) bool {
 
 // static is the record with a value that no client of the server wrote.
 func (c *recordChange) static(z *zone, value string) *Record {
-	i := z.index(c.Name, c.Type, value)
-	if i < 0 || z.records[i].Dynamic() {
-		return nil
+	if r := z.lookup(c.Name, c.Type, value); r != nil && !r.Dynamic() {
+		return r
 	}
-	return &z.records[i]
+	return nil
 }
 
 // ours are the texts at the mark's name that carry our mark.
@@ -128,7 +127,7 @@ func (c *recordChange) ours(z *zone) []string {
 
 func (c *recordChange) fullyMarked(z *zone) bool {
 	for _, text := range c.Mark.Texts {
-		if z.index(c.Mark.Name, "TXT", text) < 0 {
+		if z.lookup(c.Mark.Name, "TXT", text) == nil {
 			return false
 		}
 	}
@@ -138,7 +137,7 @@ func (c *recordChange) fullyMarked(z *zone) bool {
 // addTexts reports whether the mark is whole now.
 func (c *recordChange) addTexts(t *attempt, z *zone) bool {
 	for _, text := range c.Mark.Texts {
-		if z.index(c.Mark.Name, "TXT", text) < 0 {
+		if z.lookup(c.Mark.Name, "TXT", text) == nil {
 			state := recordState{Value: text, TTL: c.Mark.TTL}
 			if !t.run(addCmdlet("TXT"), func() *cmdletError { return c.add(z, c.Mark.Name, "TXT", state) }) {
 				return false
@@ -182,11 +181,11 @@ func (c *recordChange) replace(t *attempt, z *zone, old Record) {
 		if err := checkRecord(changed); err != nil {
 			return err
 		}
-		from, to := z.index(old.Name, old.Type, old.Value), z.index(changed.Name, changed.Type, changed.Value)
-		if to >= 0 && to != from {
+		from, to := z.lookup(old.Name, old.Type, old.Value), z.lookup(changed.Name, changed.Type, changed.Value)
+		if to != nil && to != from {
 			return errRecordExists
 		}
-		z.records[from] = changed
+		*from = changed
 		return nil
 	})
 }

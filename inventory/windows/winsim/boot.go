@@ -117,16 +117,13 @@ func (d *Domain) registerNames(zoneName, host string, ip netip.Addr, now time.Ti
 // the same type, or a CNAME, holds the name, the update is refused and nothing
 // changes.
 func (z *zone) setDynamic(r Record) {
-	for _, other := range z.find(r.Name, "") {
+	for _, other := range z.node(r.Name) {
 		if (other.Type == r.Type && !other.Dynamic()) || other.Type == "CNAME" {
 			return
 		}
 	}
-	z.records = slices.DeleteFunc(z.records, func(o Record) bool {
-		return o.Type == r.Type && strings.EqualFold(o.Name, r.Name)
-	})
-	r.Zone = z.name
-	z.records = append(z.records, r)
+	z.drop(r.Name, func(o Record) bool { return o.Type == r.Type })
+	z.put(r)
 }
 
 // reverseZone is the closest zone for an address, and the name inside it.

@@ -3,6 +3,7 @@ package winsim
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,9 +49,11 @@ type Record struct {
 func (r Record) Dynamic() bool { return !r.Timestamp.IsZero() }
 
 type zone struct {
-	name    string // as it was given
-	records []Record
+	name  string              // as it was given
+	nodes map[string][]Record // by lower-case name
 }
+
+func (z *zone) node(name string) []Record { return z.nodes[strings.ToLower(name)] }
 
 func compareRecords(a, b Record) int {
 	return cmp.Or(
@@ -62,7 +65,7 @@ func compareRecords(a, b Record) int {
 func (d *Domain) addZone(name string) {
 	name = strings.TrimSuffix(name, ".")
 	if d.zone(name) == nil {
-		d.zones[strings.ToLower(name)] = &zone{name: name}
+		d.zones[strings.ToLower(name)] = &zone{name: name, nodes: map[string][]Record{}}
 	}
 }
 
@@ -70,53 +73,76 @@ func (d *Domain) zone(name string) *zone {
 	return d.zones[strings.ToLower(strings.TrimSuffix(name, "."))]
 }
 
-// find gives the records of a name; an empty type means all of them.
+// find gives the records of a name and a type.
 func (z *zone) find(name, kind string) []Record {
 	var found []Record
-	for _, r := range z.records {
-		if strings.EqualFold(r.Name, name) && (kind == "" || r.Type == kind) {
+	for _, r := range z.node(name) {
+		if r.Type == kind {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
-func (z *zone) index(name, kind, value string) int {
-	return slices.IndexFunc(z.records, func(r Record) bool {
-		return r.Type == kind && strings.EqualFold(r.Name, name) && sameValue(kind, r.Value, value)
-	})
+// lookup is the one record with a value, or nil.
+func (z *zone) lookup(name, kind, value string) *Record {
+	node := z.node(name)
+	for i := range node {
+		if node[i].Type == kind && sameValue(kind, node[i].Value, value) {
+			return &node[i]
+		}
+	}
+	return nil
+}
+
+// put adds a record without asking.
+func (z *zone) put(r Record) {
+	r.Zone = z.name
+	key := strings.ToLower(r.Name)
+	z.nodes[key] = append(z.nodes[key], r)
+}
+
+// drop takes away the records of a name for which gone holds.
+func (z *zone) drop(name string, gone func(Record) bool) {
+	key := strings.ToLower(name)
+	if z.nodes[key] = slices.DeleteFunc(z.nodes[key], gone); len(z.nodes[key]) == 0 {
+		delete(z.nodes, key)
+	}
 }
 
 // add keeps the rules of a zone: equal records once, and a CNAME alone.
 func (z *zone) add(r Record) *cmdletError {
-	if z.index(r.Name, r.Type, r.Value) >= 0 {
+	if z.lookup(r.Name, r.Type, r.Value) != nil {
 		return errRecordExists
 	}
-	for _, other := range z.find(r.Name, "") {
+	for _, other := range z.node(r.Name) {
 		if r.Type == "CNAME" || other.Type == "CNAME" {
 			return errBesideCNAME
 		}
 	}
-	r.Zone = z.name
-	z.records = append(z.records, r)
+	z.put(r)
 	return nil
 }
 
 func (z *zone) remove(name, kind, value string) *cmdletError {
-	i := z.index(name, kind, value)
 	switch {
-	case len(z.find(name, "")) == 0:
+	case len(z.node(name)) == 0:
 		return errNoName
-	case i < 0:
+	case z.lookup(name, kind, value) == nil:
 		return errNoRecord
 	}
-	z.records = slices.Delete(z.records, i, i+1)
+	z.drop(name, func(r Record) bool { return r.Type == kind && sameValue(kind, r.Value, value) })
 	return nil
 }
 
-// sorted is a copy in a fixed order.
+// sorted are all records in a fixed order.
 func (z *zone) sorted() []Record {
-	return slices.SortedFunc(slices.Values(z.records), compareRecords)
+	var all []Record
+	for _, node := range z.nodes {
+		all = append(all, node...)
+	}
+	slices.SortFunc(all, compareRecords)
+	return all
 }
 
 // sameValue compares as DNS does: addresses as addresses, names without regard
@@ -185,10 +211,9 @@ func (s *Server) Records() []Record {
 
 func (d *Domain) sortedRecords() []Record {
 	var all []Record
-	for _, z := range d.zones {
-		all = append(all, z.records...)
+	for _, name := range slices.Sorted(maps.Keys(d.zones)) {
+		all = append(all, d.zones[name].sorted()...)
 	}
-	slices.SortFunc(all, compareRecords)
 	return all
 }
 

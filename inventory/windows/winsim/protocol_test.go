@@ -309,3 +309,67 @@ func TestInputAfterTheEnd(t *testing.T) {
 		t.Errorf("status %d, err %v\n%s", status, err, body)
 	}
 }
+
+func TestBasicWhereItIsAllowed(t *testing.T) {
+	s := startServer(t, func(o *Options) { o.AllowBasic = true })
+	c := newClient(t, s, alice)
+	c.http.Transport = c.http.Transport.(ntlmssp.Negotiator).RoundTripper
+	for password, want := range map[string]int{alicePassword: 200, "wrong": 401} {
+		c.password = password
+		c.http.CloseIdleConnections() // a login lasts as long as its connection
+		if status, _, err := c.post(winrm.NewOpenShellRequest(c.url, c.params).String()); err != nil || status != want {
+			t.Errorf("%q: status %d, err %v, want %d", password, status, err, want)
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	s := startServer(t, nil)
+	c := newClient(t, s, alice)
+	id := c.start(testLine)
+	signal := func(name string) string {
+		return strings.Replace(c.signalMessage(id).String(), "signal/terminate", "signal/"+name, 1)
+	}
+	answers := func(want int, message string) {
+		t.Helper()
+		if status, body, err := c.post(message); err != nil || status != want {
+			t.Errorf("status %d, err %v, want %d\n%s", status, err, want, body)
+		}
+	}
+	answers(200, signal("ctrl_c"))
+	if _, _, exit := c.collect(id); exit == 0 {
+		t.Error("an interrupted command ended well")
+	}
+	answers(500, signal("wave"))
+	answers(200, signal("terminate"))
+	answers(500, c.receiveMessage(id).String())
+}
+
+func TestOnlyPostToWSMan(t *testing.T) {
+	s := startServer(t, nil)
+	c := newClient(t, s, alice)
+	for _, test := range []struct {
+		method, url, contentType string
+		want                     int
+	}{
+		{http.MethodGet, c.url, soapType, 405},
+		{http.MethodPost, strings.TrimSuffix(c.url, "wsman"), soapType, 404},
+		{http.MethodPost, c.url, "text/plain", 415},
+		{http.MethodPost, c.url, sealedType, 500}, // Azure's client negotiates no sealing
+	} {
+		req, err := http.NewRequest(test.method, test.url, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", test.contentType)
+		req.SetBasicAuth(c.user, c.password)
+		resp, err := c.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != test.want {
+			t.Errorf("%s %s %s: status %d, want %d", test.method, test.url, test.contentType, resp.StatusCode, test.want)
+		}
+	}
+}

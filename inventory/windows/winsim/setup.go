@@ -77,8 +77,7 @@ func (s *Server) AddLease(l Lease) error {
 	return nil
 }
 
-// Scopes, Reservations, Leases and Filters are what stands on this server,
-// sorted.
+// Scopes are all scopes of this server, sorted by network.
 func (s *Server) Scopes() []Scope {
 	s.dom.mu.Lock()
 	defer s.dom.mu.Unlock()

@@ -18,7 +18,7 @@ func (c *Campus) Problems() []Problem {
 // the same live state give the same answer, whatever the order of either.
 func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b := &builder{settings: c.settings, live: indexLive(live)}
-	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}, Workspaces: map[string]string{}}
+	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}}
 	c.describe(&b.out)
 	machines := c.machines()
 	for i, m := range machines {
@@ -59,7 +59,7 @@ func (c *Campus) machines() []*machine {
 	return all
 }
 
-// describe fills in files, units and workspaces.
+// describe fills in files and units.
 func (c *Campus) describe(out *Desired) {
 	out.Files[campusFile] = c.broken
 	for p, r := range c.rosters {
@@ -72,7 +72,6 @@ func (c *Campus) describe(out *Desired) {
 		}
 		out.Files[u.path] = reason
 		out.Units[u.owner.Unit] = 0
-		out.Workspaces[u.owner.Unit] = u.space
 		if reason == "" {
 			out.Units[u.owner.Unit] = len(u.machines)
 		}

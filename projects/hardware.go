@@ -31,6 +31,7 @@ func (d *draft) readHardware() {
 		d.attrs["features"] = strings.Join(slices.Compact(features), ",")
 	}
 	d.readNode()
+	d.attrs["create.workspace"] = d.unit.space // for policies; never compared
 }
 
 func (d *draft) readNode() {

@@ -30,8 +30,6 @@ type Desired struct {
 	// Units are the cohorts and projects that are declared ("cohort/gis3"),
 	// with the number of machines each declares; 0 where the file is broken.
 	Units map[string]int
-	// Workspaces are the units' workspaces, for policies.
-	Workspaces map[string]string
 	// Frozen are single keys that must be left alone this time, and why.
 	Frozen []inventory.Unknown
 	// Problems are all errors found, those that only the live state shows included.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/sources/forge/gitlab/gitlabsim"
 )
 
@@ -41,10 +41,16 @@ const botToken, teacherToken = "glpat-demo-provost", "glpat-demo-teacher"
 func (w *World) CloneURL() string { return w.GitLab.CloneURL(Project, Teacher) }
 
 // firstCommit pushes tree as the first commit of main, with git itself.
-func (w *World) firstCommit(tree fs.FS) error {
+func (w *World) firstCommit(tree projects.Tree) error {
 	dir := w.path("campus")
-	if err := os.CopyFS(dir, tree); err != nil {
-		return err
+	for path, file := range tree {
+		target := filepath.Join(dir, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, file.Data, 0o644); err != nil {
+			return err
+		}
 	}
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch=main"},

@@ -11,7 +11,6 @@ package world
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,14 +18,15 @@ import (
 
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 	"github.com/provost-dev/provost/inventory/windows/winsim"
+	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/sources/forge/gitlab/gitlabsim"
 )
 
 // Options say how large the campus is. Dir must exist; all files go there.
 type Options struct {
 	Dir   string
-	Tree  fs.FS        // what the repository holds at first
-	Costs pvesim.Costs // how long Proxmox takes; zero is no time
+	Tree  projects.Tree // what the repository holds at first
+	Costs pvesim.Costs  // how long Proxmox takes; zero is no time
 	Stat  time.Duration
 	Seed  uint64
 	Log   *slog.Logger // of the doubles; nil is silent

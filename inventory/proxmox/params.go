@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -110,6 +111,6 @@ func unwantedNets(live rawConfig, keep string) []string {
 	return unwanted
 }
 
-func sortedKeys[M ~map[string]V, V any](m M) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func every(string) bool { return true }

@@ -106,13 +106,15 @@ func furnish(t testing.TB, sim *pvesim.Cluster) {
 // open connects as a new process would.
 func (r *rig) open(t testing.TB) *Cluster {
 	t.Helper()
-	c, err := New("cri", "isima", r.cfg, slog.New(slog.DiscardHandler))
+	c, err := New("cri", "isima", r.cfg, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	return c
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // foreign is a digest of all that does not belong to the tests' own range of
 // VMIDs. Of the templates that are cloned only the text counts: a clone writes

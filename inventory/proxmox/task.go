@@ -3,7 +3,6 @@ package proxmox
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -164,15 +163,13 @@ func (c *Cluster) tasks(ctx context.Context) ([]task, time.Time, error) {
 	return ts, now, nil
 }
 
-// errNoTask says that a guest is locked and no task in sight holds the lock.
-var errNoTask = errors.New("no task holds it")
-
 // holder finds the running task that works on a guest: one of its own, or a
-// clone, which goes under its source's VMID.
+// clone, which goes under its source's VMID. Where the source is not known, any
+// clone may be it: waiting for the wrong one costs only time.
 func holder(ts []task, vmid, source string) (upid, bool) {
 	for _, t := range ts {
 		clone := t.Type == "vzclone" || t.Type == "qmclone"
-		if !t.running() || !(t.ID == vmid || clone && source != "" && t.ID == source) {
+		if !t.running() || !(t.ID == vmid || clone && (source == "" || t.ID == source)) {
 			continue
 		}
 		if u, ok := parseUPID(string(t.UPID)); ok {

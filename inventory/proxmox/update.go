@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,15 +107,18 @@ func (j *job) put(ctx context.Context, g guest, set params, remove []string) err
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if cfg, readErr := j.c.config(ctx, g.ref); readErr == nil && stands(cfg, set, options, remove) {
+	if cfg, readErr := j.c.config(ctx, g.ref); readErr == nil && stands(g.typ, cfg, set, options, remove) {
 		return nil
 	}
 	return err
 }
 
-func stands(cfg rawConfig, set params, options, remove []string) bool {
+// stands compares option by option what the configuration says with what was to
+// be set: in the inventory's form, as Proxmox writes many values its own way.
+func stands(typ string, cfg rawConfig, set params, options, remove []string) bool {
 	for _, o := range options {
-		if !sameText(cfg[o], set[o]) {
+		if o == "description" && !sameText(cfg[o], set[o]) ||
+			!maps.Equal(configAttrs(typ, rawConfig{o: cfg[o]}), configAttrs(typ, rawConfig{o: set[o]})) {
 			return false
 		}
 	}

@@ -21,9 +21,10 @@ import (
 // value at once: by way of maps, 10,000 changes would cost five times as much.
 func inputValue(in reconciler.PolicyInput, stock ledger, room capacity) ast.Value {
 	changes := []*ast.Term{}
+	spaces := workspaces(in)
 	for _, s := range in.Plan.Steps {
 		if !s.Blocked() {
-			changes = append(changes, changeTerm(s.Change))
+			changes = append(changes, changeTerm(s.Change, spaces))
 		}
 	}
 	return object(map[string]*ast.Term{
@@ -40,7 +41,7 @@ func inputValue(in reconciler.PolicyInput, stock ledger, room capacity) ast.Valu
 	})
 }
 
-func changeTerm(c inventory.Change) *ast.Term {
+func changeTerm(c inventory.Change, spaces map[string]string) *ast.Term {
 	fields := map[string]*ast.Term{
 		"id":     text(string(c.Key)),
 		"action": text(string(c.Action)),
@@ -52,29 +53,48 @@ func changeTerm(c inventory.Change) *ast.Term {
 		"needs":  list(c.Needs, func(k inventory.Key) *ast.Term { return text(string(k)) }),
 	}
 	if c.Before != nil {
-		fields["before"] = resourceTerm(c.Before.Attrs, c.Before.Owner)
+		fields["before"] = resourceTerm(c.Before.Attrs, c.Before.Owner, spaces)
 	}
 	if c.After != nil {
-		fields["after"] = resourceTerm(afterAttrs(c), c.After.Owner)
+		fields["after"] = resourceTerm(afterAttrs(c), c.After.Owner, spaces)
 	}
 	return term(fields)
 }
 
 // resourceTerm is a resource's attributes with its owner and workspace beside them.
-func resourceTerm(attrs inventory.Attrs, owner inventory.Owner) *ast.Term {
+func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces map[string]string) *ast.Term {
 	return attrsTerm(attrs,
 		[2]*ast.Term{text("owner"), ownerTerm(owner)},
-		[2]*ast.Term{text("workspace"), text(workspace(attrs, owner))})
+		[2]*ast.Term{text("workspace"), text(workspace(owner.Unit, spaces))})
 }
 
-// workspace is what the declaration calls its kind of file; one that calls it
-// nothing is in "projects" or "cohorts".
-func workspace(attrs inventory.Attrs, owner inventory.Owner) string {
-	kind, _, declared := strings.Cut(owner.Unit, "/")
-	if !declared {
-		return attrs["create.workspace"]
+// workspaces are what the declarations call their kind of file, by unit. Guests
+// carry it; their records and reservations go by it too.
+func workspaces(in reconciler.PolicyInput) map[string]string {
+	spaces := map[string]string{}
+	note := func(r inventory.Resource) {
+		if w := r.Attrs["create.workspace"]; w != "" {
+			spaces[r.Owner.Unit] = w
+		}
 	}
-	return cmp.Or(attrs["create.workspace"], kind+"s")
+	for _, s := range in.Plan.Steps {
+		if s.After != nil {
+			note(*s.After)
+		}
+	}
+	for _, r := range in.Desired {
+		note(r)
+	}
+	return spaces
+}
+
+// workspace of a unit; a declaration that calls it nothing is in "projects" or "cohorts".
+func workspace(unit string, spaces map[string]string) string {
+	kind, _, declared := strings.Cut(unit, "/")
+	if !declared {
+		return ""
+	}
+	return cmp.Or(spaces[unit], kind+"s")
 }
 
 func ownerTerm(o inventory.Owner) *ast.Term {

@@ -71,3 +71,16 @@ func TestAttributesThatAreNoNumbersStayText(t *testing.T) {
 		t.Errorf("a name became %s", got)
 	}
 }
+
+func TestWorkspaces(t *testing.T) {
+	lab, named := inventory.Owner{Unit: "project/lab1"}, inventory.Owner{Unit: "cohort/gis3"}
+	spaces := workspaces(reconciler.PolicyInput{
+		Plan:    planOf(creates(machine("a", lab, "create.workspace=labs"))),
+		Desired: []inventory.Resource{machine("b", named, "create.workspace=desks")},
+	})
+	for unit, want := range map[string]string{"project/lab1": "labs", "cohort/gis3": "desks", "project/x": "projects", "cohort/x": "cohorts", "": ""} {
+		if got := workspace(unit, spaces); got != want {
+			t.Errorf("%q: got %q, want %q", unit, got, want)
+		}
+	}
+}

@@ -85,10 +85,13 @@ func run(t *testing.T, dir string, stdin []byte, name string, args ...string) st
 	return strings.TrimSpace(string(out))
 }
 
-// gitEnv keeps the settings of whoever runs the tests out of them.
+// gitEnv keeps the settings of whoever runs the tests out of them, and lets git
+// neither wait for the disk nor tidy up in the background.
 func gitEnv() []string {
 	return append(os.Environ(),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=core.fsync", "GIT_CONFIG_VALUE_0=none",
+		"GIT_CONFIG_KEY_1=gc.auto", "GIT_CONFIG_VALUE_1=0",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org",
 		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org")
 }

@@ -45,7 +45,9 @@ func (r *Repository) Merge(ctx context.Context, base reconciler.Snapshot, ref, h
 	// A head that is here already costs no question to the server.
 	err = r.origin.read(ctx, nil, use)
 	if errors.Is(err, errAbsent) {
-		err = r.origin.read(ctx, []plumbing.ReferenceName{name}, use)
+		// The branch comes along for a mirror that was begun anew since Latest.
+		branch := plumbing.NewBranchReferenceName(r.cfg.Branch)
+		err = r.origin.read(ctx, []plumbing.ReferenceName{branch, name}, use)
 	}
 	if errors.Is(err, errAbsent) {
 		err = fmt.Errorf("commit %s is not at %s (any more): the next pass looks again", head, ref)

@@ -53,6 +53,14 @@ func New(cfg Config, dir string, log *slog.Logger) (*Repository, error) {
 	return r, nil
 }
 
+// Path is where the repository lies on this machine, for watching it, or "".
+func (r *Repository) Path() string {
+	if l, ok := r.origin.(*local); ok {
+		return l.path
+	}
+	return ""
+}
+
 // acquire waits for the repository's turn, and gives a context that ends no
 // later than the configured timeout.
 func (r *Repository) acquire(ctx context.Context) (context.Context, func(), error) {

@@ -115,8 +115,15 @@ func TestAnotherBranch(t *testing.T) {
 	want := c.push("first", map[string]string{"a": "1"})
 	c.git("push", "-q", "origin", "HEAD:campus/production")
 	c.push("second", map[string]string{"a": "2"})
-	if got, files := latest(t, open(t, cfg)); got != want || files["a"] != "1" {
-		t.Errorf("commit %s, files %q", got, files)
+	for url, path := range map[string]string{cfg.URL: "", c.bare: c.bare, "file://" + c.bare: c.bare} {
+		cfg.URL = url
+		r := open(t, cfg)
+		if r.Path() != path {
+			t.Errorf("%s: path %q, want %q", url, r.Path(), path)
+		}
+		if got, files := latest(t, r); got != want || files["a"] != "1" {
+			t.Errorf("%s: commit %s, files %q", url, got, files)
+		}
 	}
 }
 

@@ -180,7 +180,6 @@ func everyWay(t *testing.T, f func(t *testing.T, c *campus, cfg Config)) {
 		config func(*campus) Config
 	}{
 		{"path", func(c *campus) Config { return Config{URL: c.bare} }},
-		{"file", func(c *campus) Config { return Config{URL: "file://" + c.bare} }},
 		{"https", (*campus).https},
 		{"ssh", (*campus).ssh},
 	}

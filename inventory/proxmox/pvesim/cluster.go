@@ -30,6 +30,7 @@ type Options struct {
 	NoSSH      bool
 	StatDelay  time.Duration // pvestatd's round; 0: /cluster/resources is always current
 	LoginDelay time.Duration // before a 401; the real one takes 3 s
+	Unlogged   bool          // keep out of the request log: for tests that err on purpose
 	Seed       uint64        // of MAC addresses, UUIDs and process numbers
 	Logger     *slog.Logger
 }

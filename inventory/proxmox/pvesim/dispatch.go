@@ -140,7 +140,7 @@ func (k *call) proxy(here *node) error {
 		return die("hostname lookup '%s' failed - failed to get address info for: %s: Name or service not known", name, name)
 	}
 	if k.node.down {
-		return &apiError{status: 595, reason: "No route to host"}
+		return &apiError{status: 595, reason: "No route to host", silent: true}
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (c *Cluster) logAnswer(r Request, resp response) {
 // what a whole test suite has sent.
 func (c *Cluster) writeRequestLog() error {
 	dir := os.Getenv("PROVOST_REQUEST_LOG")
-	if dir == "" {
+	if dir == "" || c.opts.Unlogged {
 		return nil
 	}
 	f, err := os.CreateTemp(dir, "pvesim-"+c.opts.Release+"-*.jsonl")

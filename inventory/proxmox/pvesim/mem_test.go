@@ -77,7 +77,7 @@ func (n *memNet) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 func startMem(t *testing.T, o pvesim.Options) (c *client, stop func()) {
 	t.Helper()
 	var mem memNet
-	o.Listen, o.NoSSH = mem.listen, true
+	o.Listen, o.NoSSH, o.Unlogged = mem.listen, true, true
 	cl, err := pvesim.Start(o)
 	if err != nil {
 		t.Fatal(err)

@@ -37,17 +37,24 @@ func (a answer) upid() string {
 
 func start(t *testing.T, o pvesim.Options) (*pvesim.Cluster, *client) {
 	t.Helper()
+	o.Unlogged = true
 	c, err := pvesim.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	furnish(t, c)
+	return c, clientOf(t, c)
+}
+
+// clientOf returns a client of the first node, as root.
+func clientOf(t *testing.T, c *pvesim.Cluster) *client {
+	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(c.CACert())
 	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	t.Cleanup(hc.CloseIdleConnections)
-	furnish(t, c)
-	return c, &client{t: t, c: c, http: hc, token: c.RootToken(), base: c.URLs()[0]}
+	return &client{t: t, c: c, http: hc, token: c.RootToken(), base: c.URLs()[0]}
 }
 
 // furnish adds the storages and the OS template of the recorded server, and a

@@ -50,7 +50,7 @@ func readBlocks(t *testing.T) []block {
 		before = nil
 		for i := 1; i < len(lines); i++ {
 			switch l := lines[i]; {
-			case strings.HasPrefix(l, "# "), l == "":
+			case strings.HasPrefix(l, "#"), l == "":
 			case strings.HasPrefix(l, "@"):
 				before = append(before, l)
 				for i+1 < len(lines) && strings.HasPrefix(lines[i+1], "\t") {

@@ -59,6 +59,10 @@ func (c *Cluster) AddGuest(g Guest) error {
 	if g.Template {
 		conf.Values["template"] = "1"
 	}
+	conf, err := ParseConf(g.Type, conf.String()) // as the server would read it
+	if err != nil {
+		return fmt.Errorf("cannot add guest %d: %w", g.VMID, err)
+	}
 	made := c.addGuest(n, g.Type, g.VMID, conf)
 	made.running = g.Status == "running"
 	if g.Pool != "" {
@@ -137,6 +141,11 @@ func (c *Cluster) setDown(name string, down bool) {
 		return
 	}
 	n.down = down
+	for _, g := range c.guests {
+		if g.node == n && down {
+			g.stat = nil // until pvestatd's next round after it is back
+		}
+	}
 	n.https.setDown(down)
 	if n.ssh != nil {
 		n.ssh.setDown(down)

@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // serveSSH serves one connection: an authorised key, one forced command.
-func (c *Cluster) serveSSH(raw net.Conn) {
+func (c *Cluster) serveSSH(plain net.Conn) {
+	raw := queueWrites(plain)
+	defer raw.Close()
 	config := &ssh.ServerConfig{PublicKeyCallback: c.checkKey}
 	config.AddHostKey(c.host)
 	conn, channels, requests, err := ssh.NewServerConn(raw, config)
@@ -23,6 +25,8 @@ func (c *Cluster) serveSSH(raw net.Conn) {
 	}
 	defer conn.Close()
 	go ssh.DiscardRequests(requests)
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
 	for ch := range channels {
 		if ch.ChannelType() != "session" {
 			ch.Reject(ssh.Prohibited, "only sessions")
@@ -32,7 +36,7 @@ func (c *Cluster) serveSSH(raw net.Conn) {
 		if err != nil {
 			return
 		}
-		c.session(session, reqs)
+		sessions.Go(func() { c.session(session, reqs) })
 	}
 }
 
@@ -106,7 +110,7 @@ func (c *Cluster) etcPVE() []file {
 // vmlist is /etc/pve/.vmlist in the layout of pmxcfs.
 func (c *Cluster) vmlist() string {
 	var rows []string
-	for _, g := range slices.Collect(slices.Values(c.sortedGuests())) {
+	for _, g := range c.sortedGuests() {
 		rows = append(rows, fmt.Sprintf("\"%d\": { \"node\": \"%s\", \"type\": \"%s\", \"version\": %d }", g.vmid, g.node.name, g.kind, g.version))
 	}
 	return fmt.Sprintf("{\n\"version\": %d,\n\"ids\": {\n%s}\n\n}\n", c.version, strings.Join(rows, ",\n"))

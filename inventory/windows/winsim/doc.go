@@ -15,8 +15,8 @@
 // A script it does not know ends as PowerShell would end: exit code 1, CLIXML
 // on standard error, and a line in [Server.Rejected].
 //
-// To add a verb: a method in verbs.go that reads its document, changes the
-// model and fills the answer, and a line in the table at the top of that file.
+// To add a verb: a method that reads its document, changes the model and fills
+// the answer (list.go and apply.go are the two there are), and a line in verbs.go.
 // To add a way to misbehave: a [FaultKind] and the place in exec.go where it
 // strikes.
 //
@@ -26,7 +26,7 @@
 // faults, and that our client and our documents survive them. It never proves
 // what a cmdlet does: whether a script is valid PowerShell, whether a parameter
 // exists, whether an error ID is the one that a given Windows version gives,
-// how long a cmdlet takes. The error IDs marked (?) below are not proven
+// how long a cmdlet takes. What is marked (?) in this package is not proven
 // without Windows. It does not prove Kerberos, SPNEGO-wrapped tokens, CredSSP,
 // PSRP or certificate login, for it speaks none of them; nor what rights a user
 // needs to open a shell, for every user of the list may open one. With

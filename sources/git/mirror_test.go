@@ -97,17 +97,14 @@ func TestMirrorDamagedWhileOpen(t *testing.T) {
 func TestMergeInALostMirror(t *testing.T) {
 	c := newCampus(t)
 	cfg := c.https()
-	dir := t.TempDir()
 	c.push("base", map[string]string{"a": "1"})
 	head := c.commit("request", map[string]string{"b": "1"})
 	c.git("push", "-q", "origin", "HEAD:refs/pull/1/head")
 	c.git("reset", "-q", "--hard", "HEAD~1")
 	c.push("more", map[string]string{"c": "1"})
-	r := openIn(t, cfg, dir, new(journal))
-	snap, err := r.Latest(t.Context())
+	snap, err := open(t, cfg).Latest(t.Context())
 	c.must(err)
-	r = openIn(t, cfg, t.TempDir(), new(journal))
-	tree, changed, problem, err := r.Merge(t.Context(), snap, "refs/pull/1/head", head)
+	tree, changed, problem, err := open(t, cfg).Merge(t.Context(), snap, "refs/pull/1/head", head)
 	if err != nil || problem != "" || len(tree) != 3 || len(changed) != 1 {
 		t.Errorf("tree %v, changed %q, problem %q, error %v", tree, changed, problem, err)
 	}

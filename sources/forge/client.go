@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -129,8 +128,6 @@ func (l *login) CloseIdleConnections() {
 		t.CloseIdleConnections()
 	}
 }
-
-var _ io.Closer = (*Client)(nil)
 
 // Close lets go of idle connections. The client can be used again.
 func (c *Client) Close() error {

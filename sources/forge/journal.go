@@ -14,7 +14,7 @@ const (
 	mostCommits = 1024             // that a journal remembers
 	mostTries   = 6                // of a write, when the forge is busy
 	firstPause  = time.Second / 2  // doubles with each try
-	patience    = 30 * time.Second // the longest that the forge may ask to wait
+	patience    = 15 * time.Second // the longest that the forge may ask to wait
 )
 
 // Put brings one status of a commit about: it reads what stands, and writes

@@ -91,8 +91,13 @@ func (f *Forge) Requests(ctx context.Context) ([]sources.Request, error) {
 			return nil, f.failed(ctx, "list pull requests of "+f.owner+"/"+f.repo, answer, err)
 		}
 		for _, p := range list {
+			r, ok := request(p)
+			if !ok {
+				f.log.Debug("pull request has no head or no base", "number", p.Index)
+				continue
+			}
 			// The server has no filter for the branch in its older versions.
-			if r, ok := request(p); ok && (f.branch == "" || r.TargetBranch == f.branch) {
+			if f.branch == "" || r.TargetBranch == f.branch {
 				requests = append(requests, r)
 			}
 		}

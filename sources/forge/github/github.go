@@ -36,7 +36,6 @@ const longest = 140 // characters of a description
 type Forge struct {
 	owner, repo string
 	branch      string
-	log         *slog.Logger
 	client      *forge.Client
 	api         *api.Client
 	journal     *forge.Journal
@@ -44,8 +43,8 @@ type Forge struct {
 
 var _ sources.Forge = (*Forge)(nil)
 
-// New prepares a forge. It sends nothing.
-func New(c Config, log *slog.Logger) (*Forge, error) {
+// New prepares a forge. It sends nothing, and has nothing to log.
+func New(c Config, _ *slog.Logger) (*Forge, error) {
 	if c.URL == "" {
 		c.URL = "https://github.com"
 	}
@@ -62,7 +61,7 @@ func New(c Config, log *slog.Logger) (*Forge, error) {
 	library.UserAgent = "provost"
 	// The library would answer in GitHub's place; the journal waits instead.
 	library.DisableRateLimitCheck = true
-	f := &Forge{branch: c.Branch, log: log, client: client, api: library}
+	f := &Forge{branch: c.Branch, client: client, api: library}
 	f.owner, f.repo, _ = strings.Cut(c.Project, "/")
 	f.journal = forge.NewJournal(f.put)
 	return f, nil

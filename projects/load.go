@@ -64,7 +64,7 @@ func (c *Campus) open(p string, content File) (*file, bool) {
 	c.files = append(c.files, f)
 	switch {
 	case content.Refused != "":
-		f.whole().refuse("put a plain file there", "the file %s", content.Refused)
+		f.whole().refuse("commit a plain file of at most 1 MiB", "the file %s", content.Refused)
 	case len(content.Data) > maxFile:
 		f.whole().refuse("split it", "the file is larger than 1 MiB")
 	default:
@@ -75,11 +75,11 @@ func (c *Campus) open(p string, content File) (*file, bool) {
 
 func (c *Campus) loadSettings(tree Tree) {
 	content, there := tree[campusFile]
-	if !there {
-		content.Refused = "is missing"
-	}
 	f, ok := c.open(campusFile, content)
-	if ok {
+	switch {
+	case !there:
+		f.whole().refuse("add campus.yaml with the campus's clusters, networks and zones", "the file is missing")
+	case ok:
 		v, good := f.readYAML(content.Data, campusShape)
 		if good {
 			c.settings = f.readSettings(v)
@@ -142,18 +142,18 @@ func (c *Campus) loadUnit(p string, content File) {
 }
 
 func (c *Campus) readProject(u *unit, data []byte) {
-	v, ok := u.readYAML(data, projectShape)
+	v, _ := u.readYAML(data, projectShape)
 	u.readWorkspace(v, "projects")
-	if ok && c.settings != nil {
+	if c.settings != nil && v.get("cluster").set() && v.sound("defaults") {
 		u.readProject(v)
 	}
 }
 
 func (c *Campus) readCohort(u *unit, data []byte) {
-	v, ok := u.readYAML(data, cohortShape)
+	v, _ := u.readYAML(data, cohortShape)
 	u.readWorkspace(v, "cohorts")
-	students, good := c.rosterOf(u, v.get("roster"))
-	if ok && good && c.settings != nil {
+	students, ok := c.rosterOf(u, v.get("roster"))
+	if ok && c.settings != nil && v.get("cluster").set() && v.get("template").set() && v.sound("flavours") {
 		u.readCohort(v, students)
 	}
 }

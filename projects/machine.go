@@ -168,12 +168,13 @@ func (d *draft) claim(at place, format string, args ...any) {
 	d.claims = append(d.claims, claim{fmt.Sprintf(format, args...), at})
 }
 
-// alone refuses a key that ten machines alike cannot have.
+// alone reports whether a key is said and may be: ten machines alike cannot
+// have one VMID.
 func (d *draft) alone(v value, name string) bool {
 	if v.set() && d.n > 0 {
 		v.refuse("declare that machine by itself", "%s can be said of one machine only, not with count", name)
 	}
-	return v.set()
+	return v.set() && d.n == 0
 }
 
 // readLife reads what concerns the machine's days: power, rebuild, names before.

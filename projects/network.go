@@ -47,9 +47,6 @@ func (d *draft) readNIC(name string, v value, spec netSpec) {
 	}
 	d.readIPv4(&n, ip, gw)
 	d.readIPv6(&n, ip6, gw6)
-	if n.mac != "" {
-		d.claim(v.place, "MAC address %s", n.mac)
-	}
 	d.nics = append(d.nics, n)
 }
 
@@ -78,6 +75,7 @@ func (d *draft) readMAC(v value) string {
 	if strings.IndexByte("13579BDF", mac[1]) >= 0 || mac == "00:00:00:00:00:00" {
 		v.refuse("make the first byte even, as in 02:…", "%s is no address of a single machine", mac)
 	}
+	d.claim(v.place, "MAC address %s", mac)
 	return mac
 }
 
@@ -93,7 +91,9 @@ func (d *draft) readIPv4(n *nic, ip, gw value) {
 	if !n.ip.IsValid() {
 		return
 	}
-	n.ip = d.countUp(ip, n.ip)
+	if n.ip = d.countUp(ip, n.ip, n.network.gateway); !n.ip.IsValid() {
+		return
+	}
 	d.attrs[n.name+".ip"] = n.ip.String()
 	gateway := n.network.gateway
 	if gw.set() {
@@ -117,7 +117,9 @@ func (d *draft) readIPv6(n *nic, ip6, gw6 value) {
 	if !n.ip6.IsValid() {
 		return
 	}
-	n.ip6 = d.countUp(ip6, n.ip6)
+	if n.ip6 = d.countUp(ip6, n.ip6, n.network.gateway6); !n.ip6.IsValid() {
+		return
+	}
 	d.attrs[n.name+".ip6"] = n.ip6.String()
 	gateway := n.network.gateway6
 	if gw6.set() {
@@ -130,12 +132,12 @@ func (d *draft) readIPv6(n *nic, ip6, gw6 value) {
 }
 
 // countUp gives the machines of a count the addresses that follow.
-func (d *draft) countUp(v value, p netip.Prefix) netip.Prefix {
+func (d *draft) countUp(v value, p netip.Prefix, gateway netip.Addr) netip.Prefix {
 	a := p.Addr()
 	for range d.n - 1 {
-		if a = a.Next(); !a.IsValid() || !p.Contains(a) || isEdge(a, p) {
-			v.refuse("begin lower, or count fewer", "machine %d has no address left in %s", d.n, p.Masked())
-			return p
+		if a = a.Next(); !a.IsValid() || !p.Contains(a) || isEdge(a, p) || a == gateway {
+			v.refuse("begin lower, or count fewer", "counting up from %s meets the gateway or the end of %s", p.Addr(), p.Masked())
+			return netip.Prefix{}
 		}
 	}
 	return netip.PrefixFrom(a, p.Bits())

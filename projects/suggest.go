@@ -8,26 +8,25 @@ import (
 // suggest is a hint that names the known word nearest to a mistyped one, or
 // lists the words where none is near.
 func suggest(got string, known []string) string {
-	best, distance := "", len(got)/3+2
+	known = slices.Sorted(slices.Values(known))
+	best, distance := "", len(got)/3+1
 	for _, word := range known {
-		if d := editDistance(strings.ToLower(got), word); d < distance {
+		if d := editDistance(strings.ToLower(got), strings.ToLower(word)); d < distance {
 			best, distance = word, d
 		}
 	}
+	const most = 12
 	switch {
 	case best != "":
 		return "did you mean " + best + "?"
 	case len(known) == 0:
 		return ""
-	default:
-		sorted := slices.Clone(known)
-		slices.Sort(sorted)
-		const most = 12
-		if len(sorted) > most {
-			sorted = append(sorted[:most], "…")
-		}
-		return "known are " + strings.Join(sorted, ", ")
+	case len(known) == 1:
+		return "write " + known[0]
+	case len(known) > most:
+		known = append(known[:most], "…")
 	}
+	return "known are " + strings.Join(known, ", ")
 }
 
 // editDistance counts the letters to insert, delete, change or swap with their

@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,7 @@ type value struct {
 	items  []value          // list
 	fields map[string]value // object
 	names  []string         // the object's keys in the order they are written
+	bad    []string         // the object's known keys whose value was refused
 }
 
 // set reports whether the value was said at all.
@@ -20,6 +22,12 @@ func (v value) set() bool { return v.file != nil }
 
 // get is one key of an object, zero where it was not said.
 func (v value) get(name string) value { return v.fields[name] }
+
+// sound reports whether none of these keys was refused: whether what builds on
+// them is worth reading.
+func (v value) sound(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(v.bad, name) })
+}
 
 // number is the value of a whole number that the shape has checked.
 func (v value) number() int {

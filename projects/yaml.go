@@ -108,9 +108,12 @@ func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 			continue
 		}
 		field, good := f.decode(n.Content[i+1], inner)
-		if ok = ok && good; good {
+		ok = ok && good
+		if good || inner.kind == list && inner.elem.kind == object {
 			v.fields[name] = field
 			v.names = append(v.names, name)
+		} else {
+			v.bad = append(v.bad, name)
 		}
 	}
 	for _, k := range s.keys {
@@ -142,12 +145,15 @@ func (s *shape) keyShape(n *yaml.Node, at place) *shape {
 	return nil
 }
 
+// decodeList leaves out the items that were refused: the others may have errors
+// of their own to tell.
 func (f *file) decodeList(n *yaml.Node, s *shape) (value, bool) {
 	v, ok := value{place: place{f, n.Line, n.Column}}, true
 	for _, c := range n.Content {
 		item, good := f.decode(c, s.elem)
-		ok = ok && good
-		v.items = append(v.items, item)
+		if ok = ok && good; good {
+			v.items = append(v.items, item)
+		}
 	}
 	return v, ok
 }

@@ -59,6 +59,7 @@ type walk struct {
 	needers map[inventory.Key][]*task
 	held    map[string]int // claims in use
 	running int
+	news    []inventory.Event // not told yet
 	answers chan answer
 	events  chan inventory.Event
 }
@@ -116,13 +117,14 @@ func (w *walk) run(ctx context.Context) {
 		case a := <-w.answers:
 			w.settle(a)
 		case e := <-w.events:
-			w.progress(e)
+			w.news = append(w.news, e)
 		case <-until(next):
 		case <-stopped:
 			stopped = nil // noticed; what runs is still waited for
 		}
 	}
 	w.abandon(ctx)
+	w.tell()
 }
 
 // settle books the outcomes of a batch. A change without an outcome is unknown:
@@ -165,7 +167,7 @@ func (w *walk) finish(t *task, o inventory.Outcome) {
 		log.Warn("change not done", "state", o.State, "error", o.Error)
 	}
 	t.finished = true
-	w.progress(inventory.Event{Key: t.Key, Text: string(o.State)})
+	w.news = append(w.news, inventory.Event{Key: t.Key, Text: string(o.State)})
 	w.release(t)
 }
 

@@ -8,8 +8,8 @@ import (
 
 // Progress is how far an apply has come, for people who watch.
 type Progress struct {
-	Event   inventory.Event // what happened last; zero when only the counts changed
-	Total   int             // changes to make
+	Events  []inventory.Event // what happened since the last word
+	Total   int               // changes to make
 	Done    int
 	Failed  int
 	Blocked int
@@ -19,11 +19,13 @@ type Progress struct {
 	Waiting map[string]int
 }
 
-func (w *walk) progress(e inventory.Event) {
+// tell reports how things stand, after everything that may begin has begun.
+func (w *walk) tell() {
 	if w.r.Watch == nil {
 		return
 	}
-	p := Progress{Event: e, Total: len(w.tasks), Waiting: map[string]int{}}
+	p := Progress{Events: w.news, Total: len(w.tasks), Waiting: map[string]int{}}
+	w.news = nil
 	for _, t := range w.tasks {
 		switch {
 		case t.result.Blocked != "":
@@ -40,9 +42,6 @@ func (w *walk) progress(e inventory.Event) {
 	}
 	w.r.Watch(p)
 }
-
-// tell reports the counts alone, after something was started.
-func (w *walk) tell() { w.progress(inventory.Event{}) }
 
 // waitsFor names what holds a change back: a claim, the kinds of changes it
 // needs, or a pause before the next attempt.

@@ -84,12 +84,12 @@ func (v *liveView) show(p reconciler.Progress) {
 	if p.Total == 0 {
 		return
 	}
-	if key := p.Event.Key; key != "" {
-		switch inventory.State(p.Event.Text) {
+	for _, e := range p.Events {
+		switch inventory.State(e.Text) {
 		case inventory.StateDone, inventory.StateFailed, inventory.StateRetry, inventory.StateUnknown:
-			delete(v.doing, key)
+			delete(v.doing, e.Key)
 		default:
-			v.doing[key] = p.Event.Text
+			v.doing[e.Key] = e.Text
 		}
 	}
 	lines := []string{bar(p)}

@@ -180,10 +180,11 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		g.VMID = atoi(ts, args[2])
 		ts.Check(pve.AddGuest(g))
 		s.digest = s.foreign()
-	case "occupy": // pve occupy VMID: somebody else's container
-		ts.Check(pve.AddGuest(pvesim.Guest{VMID: atoi(ts, args[1]), Node: "pve2", Type: "lxc", Config: map[string]string{
+	case "occupy": // pve occupy NAME: somebody else's container on its former VMID
+		vmid := s.guests[args[1]].vmid
+		ts.Check(pve.AddGuest(pvesim.Guest{VMID: atoi(ts, vmid), Node: "pve2", Type: "lxc", Config: map[string]string{
 			"hostname": "somebody-elses", "cores": "1", "memory": "512", "arch": "amd64", "ostype": "debian",
-			"rootfs": "vol-ceph-1:vm-" + args[1] + "-disk-0,size=4G", "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:0F:0F:0F,type=veth",
+			"rootfs": "vol-ceph-1:vm-" + vmid + "-disk-0,size=4G", "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:0F:0F:0F,type=veth",
 		}}))
 		s.digest = s.foreign()
 	case "down":

@@ -106,12 +106,12 @@ func (c *Cluster) find(ctx context.Context, r ref) (g guest, ok bool, err error)
 		if err == nil {
 			return guest{ref: r, cfg: cfg}, true, nil
 		}
-		if !gone(err) {
+		if !gone(err) && !forbidden(err) {
 			return guest{}, false, err
 		}
 	}
 	l, ok, err := c.locate(ctx, r.vmid)
-	if err != nil || !ok || l.ref() == r {
+	if err != nil || !ok {
 		return guest{}, false, err
 	}
 	cfg, err := c.config(ctx, l.ref())

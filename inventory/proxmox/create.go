@@ -3,7 +3,7 @@ package proxmox
 import (
 	"context"
 	"errors"
-	"strconv"
+	"regexp"
 	"strings"
 
 	"github.com/provost-dev/provost/inventory"
@@ -19,7 +19,7 @@ import (
 func (j *job) create(ctx context.Context) error {
 	r := *j.change.After
 	want := refOf(r.Attrs)
-	if n, err := strconv.Atoi(want.vmid); err != nil || n < 100 || want.node == "" || want.typ != typeLXC && want.typ != typeQEMU {
+	if number(want.vmid) < 100 || !plainName.MatchString(want.vmid) || !plainName.MatchString(want.node) || want.typ != typeLXC && want.typ != typeQEMU {
 		return failf("cannot create %s: it needs a vmid, a node and a type", r.Key)
 	}
 	hint, hinted := j.c.intent(r.Key, want.vmid)
@@ -30,7 +30,7 @@ func (j *job) create(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := j.c.config(ctx, want); gone(err) {
+	if _, err := j.c.config(ctx, want); gone(err) || forbidden(err) {
 		source, err := j.make(ctx, r, want)
 		if err != nil && !taken(err) && !isLost(err) {
 			return err
@@ -43,11 +43,18 @@ func (j *job) create(ctx context.Context) error {
 	return j.finish(ctx, r, want, hint.Source, nil)
 }
 
+// plainName keeps what a declaration says from reaching into a path.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
+
 // make starts the creation and waits for its task. It returns the VMID of the
 // clone's source, under which the task goes.
 func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (source string, err error) {
 	if err := j.c.ensureListed(ctx); err != nil {
 		return "", err
+	}
+	// The plan may be older than the listing.
+	if reason := j.c.refuseCreation(j.c.look(), r); reason != "" {
+		return "", failf("cannot create %s: %s", r.Key, reason)
 	}
 	path, p, source, err := j.request(ctx, r, want)
 	if err != nil {
@@ -130,7 +137,7 @@ func (j *job) finish(ctx context.Context, r inventory.Resource, want ref, source
 	g, err := j.settle(ctx, want, source)
 	switch {
 	case errors.Is(err, errNoGuest) && cause != nil:
-		return retryf("%v; VMID %s is free now: list again", cause, want.vmid)
+		return retryf("%v; no guest %s is to be seen: list again", cause, want.vmid)
 	case errors.Is(err, errNoGuest):
 		return retryf("%s vanished while it was made: list again", want)
 	case err != nil && isLost(cause):

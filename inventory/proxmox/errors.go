@@ -165,6 +165,13 @@ func gone(err error) bool {
 	return says(err, ".conf' does not exist", "unable to find configuration file", "no such vm", "no such ct")
 }
 
+// forbidden reports a missing right. PVE looks for it before it looks for the
+// guest: with rights on pools only, a VMID that nobody has is forbidden too.
+func forbidden(err error) bool {
+	var a *apiError
+	return errors.As(err, &a) && a.err == nil && a.status == 403
+}
+
 func isLost(err error) bool {
 	var a *apiError
 	return errors.As(err, &a) && a.lost()

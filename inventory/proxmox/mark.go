@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/provost-dev/provost/inventory"
@@ -68,14 +69,20 @@ func (c *Cluster) markFor(r inventory.Resource, vmid string, present map[string]
 	if boot := present[markBoot]; boot != "" {
 		m.Extra[markBoot] = boot
 	}
-	rebuild, named := r.Attrs["rebuild"]
-	if !named {
-		rebuild = present[markRebuild]
-	}
-	if rebuild != "" && rebuild != "0" {
-		m.Extra[markRebuild] = rebuild
+	// A lowered number changes nothing: what was rebuilt stays rebuilt.
+	if n := max(number(r.Attrs["rebuild"]), number(present[markRebuild])); n > 0 {
+		m.Extra[markRebuild] = strconv.Itoa(n)
 	}
 	return m
+}
+
+// number reads a count; what is none counts as 0.
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // describe is the description that r's guest should have under the mark, given

@@ -16,7 +16,7 @@ func (c *Cluster) Refuse(ch inventory.Change) string {
 	v := c.look()
 	switch ch.Action {
 	case inventory.Create, inventory.Replace:
-		return firstReason(refuseNode(v, ch.After.Attrs["node"]), refuseOptions(*ch.After), c.refuseBase(v, *ch.After))
+		return c.refuseCreation(v, *ch.After)
 	case inventory.Update:
 		if ch.Before == nil {
 			return ""
@@ -24,6 +24,10 @@ func (c *Cluster) Refuse(ch inventory.Change) string {
 		return refuseUpdate(v, *ch.Before, *ch.After)
 	}
 	return ""
+}
+
+func (c *Cluster) refuseCreation(v view, r inventory.Resource) string {
+	return firstReason(refuseNode(v, r.Attrs["node"]), refuseOptions(r), c.refuseBase(v, r))
 }
 
 func firstReason(reasons ...string) string {

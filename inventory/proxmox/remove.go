@@ -30,7 +30,7 @@ func (j *job) replace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if m.Extra[markRebuild] != r.Attrs["rebuild"] {
+		if number(m.Extra[markRebuild]) < number(r.Attrs["rebuild"]) {
 			if err := j.destroy(ctx, g.ref, r.Key, before.Key); err != nil {
 				return err
 			}

@@ -24,8 +24,9 @@ import (
 //	500   somebody's container "printer" on pve1, running
 //	501   a hand-made copy of one of our machines, mark and all
 type rig struct {
-	sim *pvesim.Cluster
-	cfg Config
+	sim  *pvesim.Cluster
+	cfg  Config
+	opts Options
 }
 
 func newRig(t testing.TB, opts pvesim.Options) *rig {
@@ -106,7 +107,7 @@ func furnish(t testing.TB, sim *pvesim.Cluster) {
 // open connects as a new process would.
 func (r *rig) open(t testing.TB) *Cluster {
 	t.Helper()
-	c, err := New("cri", "isima", r.cfg, discard())
+	c, err := NewWith("cri", "isima", r.cfg, discard(), r.opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,8 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 		c.log.Warn("reading configurations over the API instead", "error", sshErr)
 	}
 	c.join(ctx, s, files)
-	return s, c.freshen(ctx, s, ts, now)
+	c.freshen(ctx, s, ts, now)
+	return s, nil
 }
 
 // join brings together what the resources and the files say of each guest, and
@@ -140,36 +141,47 @@ func (s *survey) online(node string) bool {
 }
 
 // freshen replaces what pvestatd has not seen yet. Where a guest is new or a task
-// worked on it just now, all guests of that node and type are asked for at once.
-func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Time) error {
+// worked on it just now, all guests of that node and type are asked for at once;
+// when that fails, nobody knows whether the guest runs.
+func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Time) {
 	touched := map[string]bool{}
 	for _, t := range ts {
 		if t.running() || now.Sub(t.touched()) < statsAge {
 			touched[t.ID] = true
 		}
 	}
-	stale := map[[2]string]bool{}
+	stale := map[at][]string{}
 	for vmid, g := range s.guests {
 		if _, mine, _ := c.judge(g); !mine || g.template() || !s.online(g.node) {
 			continue
 		}
 		if touched[vmid] || g.status == "" || g.status == "unknown" {
-			stale[[2]string{g.node, g.typ}] = true
+			stale[at{g.node, g.typ}] = append(stale[at{g.node, g.typ}], vmid)
 		}
 	}
-	for _, at := range slices.SortedFunc(maps.Keys(stale), func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) }) {
+	for place, vmids := range stale {
 		var lines []line
-		if _, err := c.api.get(ctx, "/nodes/"+at[0]+"/"+at[1], &lines); err != nil {
-			return err
+		if _, err := c.api.get(ctx, "/nodes/"+place.node+"/"+place.typ, &lines); err != nil {
+			c.log.Warn("cannot tell which guests run", "node", place.node, "error", err)
+			for _, vmid := range vmids {
+				s.setStatus(vmid, "unknown")
+			}
+			continue
 		}
 		for _, l := range lines {
-			if g, ok := s.guests[string(l.VMID)]; ok && l.Status != "" {
-				g.status = l.Status
-				s.guests[g.vmid] = g
-			}
+			s.setStatus(string(l.VMID), l.Status)
 		}
 	}
-	return nil
+}
+
+// at is where one GET lists all guests of one type.
+type at struct{ node, typ string }
+
+func (s *survey) setStatus(vmid, status string) {
+	if g, ok := s.guests[vmid]; ok {
+		g.status = status
+		s.guests[vmid] = g
+	}
 }
 
 func (c *Cluster) lastSeen() map[string]seenGuest {

@@ -76,23 +76,28 @@ type tcpConn struct {
 
 func (c tcpConn) RemoteAddr() net.Addr { return c.addr }
 
-// A cohort as long as the field knows it: 12 machines whose clones take a minute
-// each, all of the listing, the SSH read and the waiting in virtual time.
-func TestACohortInVirtualTime(t *testing.T) {
+// virtual runs a test in virtual time on a rig whose network is in memory.
+func virtual(t *testing.T, opts pvesim.Options, test func(*testing.T, *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		mem := &pipes{listeners: map[string]*pipeListener{}}
-		r := newRig(t, pvesim.Options{
-			Listen: mem.listen, StatDelay: 10 * time.Second,
-			Costs: pvesim.Costs{Answer: 30 * time.Millisecond, FullClone: time.Minute, Start: 5 * time.Second},
-		})
+		opts.Listen = mem.listen
+		r := newRig(t, opts)
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(r.sim.CACert())
 		transport := &http.Transport{DialContext: mem.dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
-		defer transport.CloseIdleConnections()
-		c, err := NewWith("cri", "isima", r.cfg, discard(), Options{Transport: transport, DialSSH: mem.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
+		t.Cleanup(transport.CloseIdleConnections)
+		r.opts = Options{Transport: transport, DialSSH: mem.dial}
+		test(t, r)
+	})
+}
+
+// A cohort as long as the field knows it: 12 machines whose clones take a minute
+// each, all of the listing, the SSH read and the waiting in virtual time.
+func TestACohortInVirtualTime(t *testing.T) {
+	costs := pvesim.Costs{Answer: 30 * time.Millisecond, FullClone: time.Minute, Start: 5 * time.Second}
+	virtual(t, pvesim.Options{StatDelay: 10 * time.Second, Costs: costs}, func(t *testing.T, r *rig) {
+		c := r.open(t)
 		list(t, c)
 		r.sim.ForgetRequests()
 		began := time.Now()
@@ -120,6 +125,5 @@ func TestACohortInVirtualTime(t *testing.T) {
 				t.Errorf("%s is %v", power.Key, power.Attrs)
 			}
 		}
-		r.sim.Close()
 	})
 }

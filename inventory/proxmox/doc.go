@@ -29,6 +29,15 @@
 // hint whose loss costs only waiting. The next Apply finds the half-made guest
 // under its VMID, waits for the task that holds it, and goes on from there.
 //
+// # Least rights
+//
+// A role with these privileges, given to the token on "/" (a test holds the list
+// against the double, one privilege at a time):
+//
+//	Datastore.AllocateSpace Datastore.Audit Pool.Allocate Pool.Audit SDN.Use Sys.Audit
+//	VM.Allocate VM.Audit VM.Clone VM.Config.CPU VM.Config.Disk VM.Config.Memory
+//	VM.Config.Network VM.Config.Options VM.Migrate VM.PowerMgmt
+//
 // # Adding to it
 //
 // A new attribute of a guest is read in configAttrs and written in configParams;

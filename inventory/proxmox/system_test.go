@@ -23,13 +23,12 @@ func TestConformance(t *testing.T) {
 		"8.4":         {Release: "8.4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			systemtest.Run(t, func(t *testing.T) systemtest.Fixture { return fixture(t, opts) })
+			systemtest.Run(t, func(t *testing.T) systemtest.Fixture { return fixture(newRig(t, opts)) })
 		})
 	}
 }
 
-func fixture(t *testing.T, opts pvesim.Options) systemtest.Fixture {
-	r := newRig(t, opts)
+func fixture(r *rig) systemtest.Fixture {
 	ct, ctPower := container("vm-a", 20001)
 	vm, vmPower := machine("vm-b", 20002)
 	plain, plainPower := plain("vm-c", 20003)

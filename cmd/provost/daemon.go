@@ -81,7 +81,7 @@ func (d daemon) runUntilReconfigured(ctx context.Context) (*Config, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changed := make(chan *Config, 1)
-	err := startWatch(ctx, []string{d.config.path}, d.log, func() {
+	go watchPaths(ctx, []string{d.config.path}, d.log, func() {
 		c, err := readConfig(d.config.path)
 		if err != nil {
 			d.log.Error("the new configuration is not used", "error", err)
@@ -93,9 +93,6 @@ func (d daemon) runUntilReconfigured(ctx context.Context) (*Config, error) {
 		default:
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
 	if err := d.run(ctx); err != nil {
 		return nil, err
 	}
@@ -125,9 +122,7 @@ func (d daemon) run(ctx context.Context) error {
 		default: // one is waiting already
 		}
 	}
-	if err := d.watchFiles(ctx, poke); err != nil {
-		return err
-	}
+	go d.watchRepository(ctx, poke)
 	site := d.site(poke)
 	r.Watch = d.watch
 	r.History = func(p *reconciler.Pass) {
@@ -175,20 +170,20 @@ func (d daemon) serve(ctx context.Context, site web.Site) (<-chan error, error) 
 	return served, nil
 }
 
-// watchFiles asks for a pass when a repository on this machine changes.
-func (d daemon) watchFiles(ctx context.Context, poke func()) error {
-	info, err := os.Stat(d.config.Repository.URL)
-	if err != nil || !info.IsDir() {
-		return nil // not on this machine: polled, or told by the webhook
+// watchRepository asks for a pass when a repository on this machine changes.
+// One elsewhere is polled, or tells by the webhook.
+func (d daemon) watchRepository(ctx context.Context, poke func()) {
+	if info, err := os.Stat(d.config.Repository.URL); err == nil && info.IsDir() {
+		watchPaths(ctx, []string{d.config.Repository.URL}, d.log, poke)
 	}
-	return startWatch(ctx, []string{d.config.Repository.URL}, d.log, poke)
 }
 
-func startWatch(ctx context.Context, paths []string, log *slog.Logger, changed func()) error {
-	if err := watch.Watch(ctx, paths, log, changed); err != nil {
-		return fmt.Errorf("cannot watch %v: %w", paths, err)
+// watchPaths tells of changes until ctx ends. Without it passes come later, but
+// they come: that it failed stops nothing.
+func watchPaths(ctx context.Context, paths []string, log *slog.Logger, changed func()) {
+	if err := watch.Watch(ctx, paths, log, changed); err != nil && ctx.Err() == nil {
+		log.Warn("changes of files will be noticed late", "paths", paths, "error", err)
 	}
-	return nil
 }
 
 // lockState keeps two daemons from sharing a state directory. The kernel drops

@@ -41,12 +41,12 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 		}
 	}
 	tripped := map[string]string{}
-	for g, n := range losing {
-		if total := having[g]; n > limits.Count && n*100 > limits.Percent*total {
-			reason := fmt.Sprintf("would delete %d of %d %ss of %s; at most %d, or %d %%, may go at once",
-				n, total, g.kind, g.name, limits.Count, limits.Percent)
-			if old, ok := tripped[g.name]; !ok || reason < old {
-				tripped[g.name] = reason
+	for _, kind := range []string{inventory.KindGuest, inventory.KindFilter, inventory.KindReservation, inventory.KindRecord} {
+		for g, n := range losing {
+			total := having[g]
+			if g.kind == kind && tripped[g.name] == "" && n > limits.Count && n*100 > limits.Percent*total {
+				tripped[g.name] = fmt.Sprintf("would delete %d of %d %ss of %s; at most %d, or %d %%, may go at once",
+					n, total, g.kind, g.name, limits.Count, limits.Percent)
 			}
 		}
 	}
@@ -85,18 +85,19 @@ func tally(counts map[group]int, r inventory.Resource) {
 	}
 }
 
+// groupNames are the levels that a thing counts in, the narrowest first.
 func groupNames(r inventory.Resource) []string {
-	names := []string{"the whole campus", r.Key.System()}
-	if r.Owner.File != "" {
-		names = append(names, r.Owner.File)
+	var names []string
+	if r.Owner.Student != "" {
+		names = append(names, "student "+r.Owner.Student)
 	}
 	if r.Owner.Unit != "" {
 		names = append(names, r.Owner.Unit)
 	}
-	if r.Owner.Student != "" {
-		names = append(names, "student "+r.Owner.Student)
+	if r.Owner.File != "" {
+		names = append(names, r.Owner.File)
 	}
-	return names
+	return append(names, r.Key.System(), "the whole campus")
 }
 
 // counted leaves out power, which goes with its guest, and what is not ours.

@@ -31,8 +31,8 @@ func TestGuard(t *testing.T) {
 	}{
 		"three may go":              {live[6:], files, map[string]int{"cohort/big": 97, "cohort/small": 10}, ""},
 		"ten of a hundred may go":   {live[20:], files, map[string]int{"cohort/big": 90, "cohort/small": 10}, ""},
-		"twelve trip every level":   {live[24:], files, map[string]int{"cohort/big": 88, "cohort/small": 10}, "would delete 12 of 110 guests"},
-		"four of ten trip the file": {live[:len(live)-8], files, map[string]int{"cohort/big": 100, "cohort/small": 6}, "would delete 4 of 10 guests of cohorts/small.yaml"},
+		"twelve trip every level":   {live[24:], files, map[string]int{"cohort/big": 88, "cohort/small": 10}, "would delete 12 of 100 guests of cohort/big"},
+		"four of ten trip the file": {live[:len(live)-8], files, map[string]int{"cohort/big": 100, "cohort/small": 6}, "would delete 4 of 10 guests of cohort/small"},
 		"a vanished file":           {live[:len(live)-2], map[string]string{"cohorts/big.yaml": ""}, map[string]int{"cohort/big": 100}, "its file cohorts/small.yaml is gone"},
 		"an emptied roster":         {live[:len(live)-2], files, map[string]int{"cohort/big": 100, "cohort/small": 0}, "the roster of cohort/small is empty"},
 	} {

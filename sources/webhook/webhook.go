@@ -77,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !authentic(r.Header, body, secret, h.now()) {
 		h.log.Warn("a webhook was refused: its signature is missing or wrong", "from", r.RemoteAddr)
-		http.Error(w, "the webhook's secret is missing or wrong: compare it with webhook_secret_file", http.StatusUnauthorized)
+		http.Error(w, "the webhook's secret is missing or wrong: compare it with the file in webhook: secret_file:", http.StatusUnauthorized)
 		return
 	}
 	if h.repeated(r.Header.Get("Webhook-Id")) {

@@ -141,7 +141,7 @@ func TestAnswers(t *testing.T) {
 	if code, answer := d.send(http.MethodPost, strings.Repeat("x", maxBody+1), token); code != 413 || !strings.Contains(answer, "1 MiB") {
 		t.Errorf("answer to a long one: %d %q", code, answer)
 	}
-	if code, answer := d.send(http.MethodPost, "{}", nil); code != 401 || !strings.Contains(answer, "webhook_secret_file") {
+	if code, answer := d.send(http.MethodPost, "{}", nil); code != 401 || !strings.Contains(answer, "secret_file") {
 		t.Errorf("answer to an unknown: %d %q", code, answer)
 	}
 	if d.polls != 0 {

@@ -102,7 +102,7 @@ func handmade() []pvesim.Guest {
 			"net0": "virtio=BC:24:11:00:01:00,bridge=vmbr0", "boot": "order=scsi0",
 		}},
 		{VMID: 101, Node: "pve2", Type: "lxc", Status: "running", Config: map[string]string{
-			"hostname": "old-wiki", "ostype": "debian", "arch": "amd64", "cores": "2", "memory": "2048", "swap": "512", "unprivileged": "1",
+			"hostname": "old-wiki.cri.local.isima.fr", "ostype": "debian", "arch": "amd64", "cores": "2", "memory": "2048", "swap": "512", "unprivileged": "1",
 			"rootfs": "vol-ceph-1:vm-101-disk-0,size=20G", "net0": "name=eth0,bridge=vibr279,hwaddr=BC:24:11:00:01:01,ip=192.168.79.20/24,gw=192.168.79.254,type=veth",
 			"description": "made in 2019, ask Pierre\n",
 		}},

@@ -220,8 +220,13 @@ func (c *Cluster) URLs() []string {
 // CACert returns the PEM of the authority that signed the nodes' certificates.
 func (c *Cluster) CACert() []byte { return slices.Clone(c.ca) }
 
-// SSHAddr returns host:port of the first node's SSH server.
-func (c *Cluster) SSHAddr() string { return c.SSHAddrs()[0] }
+// SSHAddr returns host:port of the first node's SSH server, "" if there is none.
+func (c *Cluster) SSHAddr() string {
+	for _, addr := range c.SSHAddrs() {
+		return addr
+	}
+	return ""
+}
 
 // SSHAddrs returns host:port of each node's SSH server; they share a host key.
 func (c *Cluster) SSHAddrs() []string {

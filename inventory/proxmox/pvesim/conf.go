@@ -66,8 +66,9 @@ func (c *Conf) String() string {
 }
 
 func (s Section) write(b *strings.Builder) {
-	if text := s.Values["description"]; text != "" {
-		for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+	// Perl's split drops what is empty at the end.
+	if text := strings.TrimRight(s.Values["description"], "\n"); text != "" {
+		for _, line := range strings.Split(text, "\n") {
 			b.WriteString("#" + encodeText(line) + "\n")
 		}
 	}

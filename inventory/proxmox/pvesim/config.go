@@ -20,6 +20,9 @@ func (c *Cluster) present(kind string, values map[string]string) map[string]any 
 	keys := c.configKeys(kind)
 	for name, value := range values {
 		data[name] = value
+		if name == "cipassword" {
+			data[name] = "**********" // as the real server shows it
+		}
 		p := keys.Param(name)
 		if p == nil || p.Type == "string" {
 			continue

@@ -29,5 +29,8 @@
 //   - What root may do with a password and a token may not: there is no such
 //     login; [Cluster.EditFile] stands for a person on the node.
 //   - Firewall, HA, replication, backup, SDN beyond the right to use a bridge.
+//   - Texts that were not recorded: those of migrations, of a disk or storage
+//     that is missing, of pools' rarer refusals. They are the source's, as far
+//     as it was read.
 //   - Texts of release 8.4: the parameters are its own, the texts are 9.1's.
 package pvesim

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // notStored are the parameters of a creation that are no options.
@@ -29,10 +30,18 @@ func (k *call) createLXC() (any, error) {
 	}
 	g := k.c.addGuest(k.node, "lxc", vmid, newConf(map[string]string{"lock": "create"}))
 	k.joinPool(vmid)
-	return k.spawn(job{kind: "vzcreate", id: g.id(), cost: k.c.costs.Create, abort: fmt.Sprintf("unable to create CT %d - ", vmid),
+	return k.spawn(job{kind: "vzcreate", id: g.id(), cost: k.createCost(), abort: fmt.Sprintf("unable to create CT %d - ", vmid),
 		undo: func() { k.c.removeGuest(vmid) },
 		end:  func(*task) error { return k.finishLXC(g, e) },
 	})
+}
+
+// createCost is that of a creation, and of the start that it may ask for.
+func (k *call) createCost() time.Duration {
+	if k.on("start") {
+		return k.c.costs.Create + k.c.costs.Start
+	}
+	return k.c.costs.Create
 }
 
 // defaultRootfs is 4 GiB on the storage that was named, or on "local".

@@ -40,7 +40,6 @@ func (k *call) migrate() (any, error) {
 			}
 			g.node = target
 			g.setLock(k.c, "")
-			g.stat = nil
 			return nil
 		},
 	})

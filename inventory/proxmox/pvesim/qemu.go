@@ -77,7 +77,7 @@ func (k *call) createQEMU() (any, error) {
 	}
 	g := k.c.addGuest(k.node, "qemu", vmid, newConf(map[string]string{"lock": "create"}))
 	k.joinPool(vmid)
-	return k.spawn(job{kind: "qmcreate", id: g.id(), cost: k.c.costs.Create, abort: fmt.Sprintf("unable to create VM %d - ", vmid),
+	return k.spawn(job{kind: "qmcreate", id: g.id(), cost: k.createCost(), abort: fmt.Sprintf("unable to create VM %d - ", vmid),
 		undo: func() { k.c.removeGuest(vmid) },
 		end:  func(*task) error { return k.finishQEMU(g, e) },
 	})

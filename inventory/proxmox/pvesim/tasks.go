@@ -259,9 +259,17 @@ func (k *call) stopTask() (any, error) {
 	return nil, nil
 }
 
+// newestTasks lists what runs, and then what has ended, the last first.
+func (c *Cluster) newestTasks() []*task {
+	list := slices.Clone(c.tasks)
+	slices.Reverse(list)
+	slices.SortStableFunc(list, func(a, b *task) int { return bit(b.running) - bit(a.running) })
+	return list
+}
+
 func (k *call) getNodeTasks() (any, error) {
 	rows := []map[string]any{}
-	for _, t := range slices.Backward(k.c.tasks) {
+	for _, t := range k.c.newestTasks() {
 		if t.node == k.node && k.mayRead(t) == nil && k.selects(t) {
 			rows = append(rows, t.line())
 		}
@@ -295,7 +303,7 @@ func (k *call) selects(t *task) bool {
 
 func (k *call) getClusterTasks() (any, error) {
 	rows := []map[string]any{}
-	for _, t := range slices.Backward(k.c.tasks) {
+	for _, t := range k.c.newestTasks() {
 		if t.who.name != k.who.name && !k.c.can(k.who, "/nodes/"+t.node.name, "Sys.Audit") {
 			continue
 		}

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/provost-dev/provost/inventory"
@@ -89,14 +90,11 @@ func (j *job) run(ctx context.Context, what string, send func() (upid, error)) e
 
 // config reads a guest's configuration, its digest included.
 func (c *Cluster) config(ctx context.Context, r ref) (rawConfig, error) {
-	x, err := c.api.do(ctx, "GET", r.path()+"/config", func(ctx context.Context) {
-		var ignored map[string]interface{}
-		_ = c.api.client.GetJsonRetryable(ctx, r.path()+"/config", &ignored, 1)
-	})
-	if err != nil {
+	var fields json.RawMessage
+	if _, err := c.api.get(ctx, r.path()+"/config", &fields); err != nil {
 		return nil, err
 	}
-	return parseConfJSON(x.body.Data)
+	return parseConfJSON(fields)
 }
 
 // find reads a guest where it should be, or else where it has moved to.
@@ -118,7 +116,7 @@ func (c *Cluster) find(ctx context.Context, r ref) (g guest, ok bool, err error)
 	if gone(err) {
 		return guest{}, false, nil
 	}
-	return guest{ref: l.ref(), cfg: cfg, pool: l.Pool, status: l.Status}, err == nil, err
+	return guest{ref: l.ref(), cfg: cfg, pool: l.pool, status: l.status}, err == nil, err
 }
 
 // running asks whether the guest runs now.

@@ -63,7 +63,7 @@ func (c *Cluster) powerClaims(ch inventory.Change) []inventory.Claim {
 	}
 	v, limit := c.look(), c.cfg.Limits.StartsPerNode
 	j := &job{c: c, change: ch}
-	if at, ok := j.place(j.guestKeys()); ok {
+	if at, ok := j.known(j.guestKeys()); ok {
 		return []inventory.Claim{{Name: c.name + "/starts/" + at.node, Limit: limit}}
 	}
 	return []inventory.Claim{{Name: c.name + "/starts", Limit: limit * max(1, len(v.nodes))}}

@@ -151,7 +151,7 @@ func (j *job) finish(ctx context.Context, r inventory.Resource, want ref, source
 	if err := j.configure(ctx, g, r, every); err != nil {
 		return err
 	}
-	j.c.place(r.Key, g.ref)
+	j.c.note(r.Key, g.ref)
 	j.c.dropIntent(want.vmid)
 	return nil
 }

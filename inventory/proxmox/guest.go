@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -91,7 +92,7 @@ func configAttrs(typ string, cfg rawConfig) inventory.Attrs {
 		}
 	}
 	if typ == typeLXC {
-		attrs["swap"] = orDefault(cfg["swap"], "512")
+		attrs["swap"] = cmp.Or(cfg["swap"], "512")
 		attrs["features"] = canonicalFeatures(cfg["features"])
 		return attrs
 	}
@@ -114,8 +115,8 @@ func cores(typ string, cfg rawConfig) string {
 	if typ == typeLXC {
 		return cfg["cores"]
 	}
-	n, err1 := strconv.Atoi(orDefault(cfg["cores"], "1"))
-	sockets, err2 := strconv.Atoi(orDefault(cfg["sockets"], "1"))
+	n, err1 := strconv.Atoi(cmp.Or(cfg["cores"], "1"))
+	sockets, err2 := strconv.Atoi(cmp.Or(cfg["sockets"], "1"))
 	if err1 != nil || err2 != nil {
 		return ""
 	}
@@ -199,10 +200,3 @@ func decodeKeys(s string) string {
 
 // encodeKeys is what PVE's "urlencoded" format wants: %20 for a space, never "+".
 func encodeKeys(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
-func orDefault(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -72,12 +73,12 @@ func (l *lister) unknown(prefix inventory.Key, reason string) {
 
 func (l *lister) capacity() {
 	for _, line := range l.survey.lines {
-		switch line.Type {
+		switch line.kind {
 		case "node":
-			l.view.nodes[line.Node] = line.Status == "online"
+			l.view.nodes[line.node] = line.status == "online"
 			l.add(l.c.nodeResource(line))
 		case "storage":
-			l.view.storages[storageKey(line.Node, line.Storage)] = storage{shared: canonicalBool(string(line.Shared)) == "1"}
+			l.view.storages[storageKey(line.node, line.storage)] = storage{shared: canonicalBool(line.shared) == "1"}
 			l.add(l.c.storageResource(line))
 		}
 	}
@@ -105,8 +106,8 @@ func (l *lister) guest(g guest) {
 
 func (l *lister) ours(g guest, m inventory.Mark) {
 	attrs := g.attrs()
-	attrs["rebuild"] = orDefault(m.Extra[markRebuild], "0")
-	power := inventory.Attrs{"boot": orDefault(m.Extra[markBoot], bootDone)}
+	attrs["rebuild"] = cmp.Or(m.Extra[markRebuild], "0")
+	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]
 	if !l.view.nodes[g.node] {
@@ -140,8 +141,8 @@ func (l *lister) unreadable(g guest) {
 	reason := fmt.Sprintf("the configuration of %s on %s cannot be read: %s", g.ref, g.node, l.survey.unread[g.vmid])
 	name := ""
 	for _, line := range l.survey.lines {
-		if line.guest() && string(line.VMID) == g.vmid {
-			name = line.Name
+		if line.guest() && line.vmid == g.vmid {
+			name = line.name
 		}
 	}
 	attrs := inventory.Attrs{"type": g.typ, "vmid": g.vmid, "node": g.node, "name": name, "why": reason}

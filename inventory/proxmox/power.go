@@ -47,12 +47,12 @@ func (j *job) powerOff(ctx context.Context) error {
 // process that has not listed yet does so. No VMID means no guest.
 func (j *job) powered(ctx context.Context) (guest, inventory.Mark, error) {
 	keys := j.guestKeys()
-	at, ok := j.place(keys)
+	at, ok := j.known(keys)
 	if !ok {
 		if _, err := j.c.List(ctx); err != nil {
 			return guest{}, inventory.Mark{}, err
 		}
-		if at, ok = j.place(keys); !ok {
+		if at, ok = j.known(keys); !ok {
 			return guest{}, inventory.Mark{}, nil
 		}
 	}
@@ -74,7 +74,7 @@ func (j *job) guestKeys() []inventory.Key {
 	return keys
 }
 
-func (j *job) place(keys []inventory.Key) (ref, bool) {
+func (j *job) known(keys []inventory.Key) (ref, bool) {
 	guests := j.c.look().guests
 	for _, key := range keys {
 		if r, ok := guests[key]; ok {

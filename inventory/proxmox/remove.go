@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -22,7 +23,7 @@ func (j *job) replace(ctx context.Context) error {
 	before, r := *j.change.Before, *j.change.After
 	g, err := j.settle(ctx, refOf(before.Attrs), "")
 	switch {
-	case err == errNoGuest:
+	case errors.Is(err, errNoGuest):
 	case err != nil:
 		return err
 	default:
@@ -95,7 +96,7 @@ func (j *job) adopt(ctx context.Context) error {
 	m, ours, why := j.c.judge(g)
 	switch {
 	case ours && m.Key == r.Key:
-		j.c.place(r.Key, g.ref)
+		j.c.note(r.Key, g.ref)
 		return nil
 	case ours:
 		return failf("cannot adopt %s as %s: it is %s already", g.ref, r.Key, m.Key)
@@ -116,6 +117,6 @@ func (j *job) adopt(ctx context.Context) error {
 	if err := j.put(ctx, g, params{"description": text}, nil); err != nil {
 		return err
 	}
-	j.c.place(r.Key, g.ref)
+	j.c.note(r.Key, g.ref)
 	return nil
 }

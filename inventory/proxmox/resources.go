@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -18,41 +19,43 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (t text) number() float64 {
-	n, _ := strconv.ParseFloat(string(t), 64)
-	return n
-}
-
 // line is one entry of /cluster/resources. A guest that was made less than ten
 // seconds ago has only type, vmid, node and status "unknown", and pool, tags and
 // lock where there are any.
 type line struct {
-	Type     string `json:"type"` // lxc | qemu | node | storage | pool | network | sdn
-	VMID     text   `json:"vmid"`
-	Node     string `json:"node"`
-	Status   string `json:"status"`
-	Name     string `json:"name"`
-	Pool     string `json:"pool"`
-	Tags     string `json:"tags"`
-	Lock     string `json:"lock"`
-	Template text   `json:"template"`
-	Storage  string `json:"storage"`
-	Shared   text   `json:"shared"`
-	MaxCPU   text   `json:"maxcpu"`
-	MaxMem   text   `json:"maxmem"`
-	Mem      text   `json:"mem"`
-	MaxDisk  text   `json:"maxdisk"`
-	Disk     text   `json:"disk"`
+	kind                     string // lxc | qemu | node | storage | pool | network | sdn
+	vmid, node, status, name string
+	pool, tags, lock         string
+	template, shared         string // 0 | 1
+	storage                  string
+	maxCPU, maxMem, maxDisk  string // bytes
+	mem, disk                string // bytes
 }
 
-func (l line) guest() bool { return l.Type == typeLXC || l.Type == typeQEMU }
-func (l line) ref() ref    { return ref{vmid: string(l.VMID), typ: l.Type, node: l.Node} }
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *line) UnmarshalJSON(data []byte) error {
+	var f map[string]text
+	if err := json.Unmarshal(data, &f); err != nil {
+		return err
+	}
+	get := func(name string) string { return string(f[name]) }
+	*l = line{
+		kind: get("type"), vmid: get("vmid"), node: get("node"), status: get("status"), name: get("name"),
+		pool: get("pool"), tags: get("tags"), lock: get("lock"), template: get("template"), shared: get("shared"),
+		storage: get("storage"), maxCPU: get("maxcpu"), maxMem: get("maxmem"), maxDisk: get("maxdisk"),
+		mem: get("mem"), disk: get("disk"),
+	}
+	return nil
+}
+
+func (l line) guest() bool { return l.kind == typeLXC || l.kind == typeQEMU }
+func (l line) ref() ref    { return ref{vmid: l.vmid, typ: l.kind, node: l.node} }
 
 // print tells whether anything was changed that shows in the resources.
 func (l line) print() string {
 	return strings.Join([]string{
-		l.Type, l.Node, l.Name, l.Pool, l.Tags, l.Lock, string(l.Template),
-		string(l.MaxCPU), string(l.MaxMem), string(l.MaxDisk),
+		l.kind, l.node, l.name, l.pool, l.tags, l.lock, l.template,
+		l.maxCPU, l.maxMem, l.maxDisk,
 	}, "\x00")
 }
 
@@ -70,7 +73,7 @@ func (c *Cluster) locate(ctx context.Context, vmid string) (line, bool, error) {
 		return line{}, false, err
 	}
 	for _, l := range lines {
-		if l.guest() && string(l.VMID) == vmid {
+		if l.guest() && l.vmid == vmid {
 			return l, true, nil
 		}
 	}
@@ -79,29 +82,30 @@ func (c *Cluster) locate(ctx context.Context, vmid string) (line, bool, error) {
 
 func (c *Cluster) nodeResource(l line) inventory.Resource {
 	attrs := inventory.Attrs{"status": "offline"}
-	if l.Status == "online" {
+	if l.status == "online" {
 		attrs = inventory.Attrs{
 			"status": "online",
-			"cores":  canonicalNumber(string(l.MaxCPU)),
-			"memory": whole(l.MaxMem, 1<<20),
-			"used":   whole(l.Mem, 1<<20),
+			"cores":  canonicalNumber(l.maxCPU),
+			"memory": whole(l.maxMem, 1<<20),
+			"used":   whole(l.mem, 1<<20),
 		}
 	}
-	return inventory.Resource{Key: c.key(inventory.KindNode, l.Node), Attrs: attrs}
+	return inventory.Resource{Key: c.key(inventory.KindNode, l.node), Attrs: attrs}
 }
 
 func (c *Cluster) storageResource(l line) inventory.Resource {
 	return inventory.Resource{
-		Key: c.key(inventory.KindStorage, l.Node, l.Storage),
+		Key: c.key(inventory.KindStorage, l.node, l.storage),
 		Attrs: inventory.Attrs{
-			"size":   whole(l.MaxDisk, gib),
-			"used":   whole(l.Disk, gib),
-			"shared": canonicalBool(string(l.Shared)),
+			"size":   whole(l.maxDisk, gib),
+			"used":   whole(l.disk, gib),
+			"shared": canonicalBool(l.shared),
 		},
 	}
 }
 
 // whole is a number of bytes in whole units.
-func whole(bytes text, unit float64) string {
-	return strconv.FormatInt(int64(bytes.number()/unit), 10)
+func whole(bytes string, unit float64) string {
+	n, _ := strconv.ParseFloat(bytes, 64)
+	return strconv.FormatInt(int64(n/unit), 10)
 }

@@ -73,7 +73,7 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 		if !l.guest() {
 			continue
 		}
-		vmid := string(l.VMID)
+		vmid := l.vmid
 		prints[vmid] = l.print()
 		g, read := files.guests[vmid]
 		if !read {
@@ -83,7 +83,7 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 				read = files.vmlist == nil && old.print == l.print() && !tagged(l)
 			}
 		}
-		g.pool, g.status = l.Pool, l.Status
+		g.pool, g.status = l.pool, l.status
 		s.guests[vmid] = g
 		if !read {
 			missing = append(missing, l)
@@ -96,7 +96,7 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 // tagged reports the tag that our guests carry. It is only a hint at whose
 // configuration is worth a request: whose the guest is, the mark says.
 func tagged(l line) bool {
-	return slices.Contains(strings.Split(canonicalTags(l.Tags), ";"), "provost")
+	return slices.Contains(strings.Split(canonicalTags(l.tags), ";"), "provost")
 }
 
 func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
@@ -108,8 +108,8 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 	slots := make(chan struct{}, readers)
 	var wg sync.WaitGroup
 	for i, l := range missing {
-		if !s.online(l.Node) {
-			answers[i].err = fmt.Errorf("node %s is offline", l.Node)
+		if !s.online(l.node) {
+			answers[i].err = fmt.Errorf("node %s is offline", l.node)
 			continue
 		}
 		slots <- struct{}{}
@@ -120,7 +120,7 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 	}
 	wg.Wait()
 	for i, l := range missing {
-		vmid := string(l.VMID)
+		vmid := l.vmid
 		g := s.guests[vmid]
 		switch err := answers[i].err; {
 		case err == nil:
@@ -136,7 +136,7 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 
 func (s *survey) online(node string) bool {
 	return slices.ContainsFunc(s.lines, func(l line) bool {
-		return l.Type == "node" && l.Node == node && l.Status == "online"
+		return l.kind == "node" && l.node == node && l.status == "online"
 	})
 }
 
@@ -147,7 +147,7 @@ func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Ti
 	touched := map[string]bool{}
 	for _, t := range ts {
 		if t.running() || now.Sub(t.touched()) < statsAge {
-			touched[t.ID] = true
+			touched[string(t.ID)] = true
 		}
 	}
 	stale := map[at][]string{}
@@ -169,7 +169,7 @@ func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Ti
 			continue
 		}
 		for _, l := range lines {
-			s.setStatus(string(l.VMID), l.Status)
+			s.setStatus(l.vmid, l.status)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (c *Cluster) taskLog(ctx context.Context, u upid) []string {
 type task struct {
 	UPID      upid        `json:"upid"`
 	Type      string      `json:"type"`
-	ID        string      `json:"id"`
+	ID        text        `json:"id"`
 	Node      string      `json:"node"`
 	Status    string      `json:"status"`
 	StartTime json.Number `json:"starttime"`
@@ -169,7 +169,7 @@ func (c *Cluster) tasks(ctx context.Context) ([]task, time.Time, error) {
 func holder(ts []task, vmid, source string) (upid, bool) {
 	for _, t := range ts {
 		clone := t.Type == "vzclone" || t.Type == "qmclone"
-		if !t.running() || !(t.ID == vmid || clone && (source == "" || t.ID == source)) {
+		if !t.running() || !(string(t.ID) == vmid || clone && (source == "" || string(t.ID) == source)) {
 			continue
 		}
 		if u, ok := parseUPID(string(t.UPID)); ok {

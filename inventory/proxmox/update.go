@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 func (j *job) update(ctx context.Context) error {
 	before, r := *j.change.Before, *j.change.After
 	g, err := j.settle(ctx, refOf(before.Attrs), "")
-	if err == errNoGuest {
+	if errors.Is(err, errNoGuest) {
 		return retryf("%s is gone: list again", before.Key)
 	}
 	if err != nil {
@@ -35,7 +36,7 @@ func (j *job) update(ctx context.Context) error {
 	if before.Key != r.Key {
 		j.c.forget(before.Key)
 	}
-	j.c.place(r.Key, g.ref)
+	j.c.note(r.Key, g.ref)
 	if j.concerns("node") {
 		return j.migrate(ctx, g, r.Attrs["node"])
 	}
@@ -147,17 +148,17 @@ func (j *job) move(ctx context.Context, g guest, before, r inventory.Resource) e
 		return nil
 	}
 	l, ok, err := j.c.locate(ctx, g.vmid)
-	if err != nil || !ok || l.Pool == pool {
+	if err != nil || !ok || l.pool == pool {
 		return err
 	}
-	if l.Pool != before.Attrs["pool"] {
-		return retryf("%s: its pool was %q when this was planned and is %q now: list again", r.Key, before.Attrs["pool"], l.Pool)
+	if l.pool != before.Attrs["pool"] {
+		return retryf("%s: its pool was %q when this was planned and is %q now: list again", r.Key, before.Attrs["pool"], l.pool)
 	}
 	p := params{"poolid": pool, "vms": g.vmid, "allow-move": "1"}
 	if pool == "" {
-		p = params{"poolid": l.Pool, "vms": g.vmid, "delete": "1"}
+		p = params{"poolid": l.pool, "vms": g.vmid, "delete": "1"}
 	}
-	j.say("moving from pool %q to pool %q", l.Pool, pool)
+	j.say("moving from pool %q to pool %q", l.pool, pool)
 	return j.run(ctx, "moving", func() (upid, error) { return j.c.api.put(ctx, "/pools", p) })
 }
 
@@ -186,6 +187,6 @@ func (j *job) migrate(ctx context.Context, g guest, node string) error {
 		return err
 	}
 	g.node = node
-	j.c.place(j.change.Key, g.ref)
+	j.c.note(j.change.Key, g.ref)
 	return nil
 }

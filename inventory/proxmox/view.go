@@ -32,7 +32,7 @@ type storage struct{ shared bool }
 
 func storageKey(node, name string) string { return node + "/" + name }
 
-// look returns the view. The maps may be read, not written; place and
+// look returns the view. The maps may be read, not written; note and
 // rememberImages replace them.
 func (c *Cluster) look() view {
 	c.mu.Lock()
@@ -46,8 +46,8 @@ func (c *Cluster) setView(v view) {
 	c.view = v
 }
 
-// place remembers where a guest is that was made, moved or renamed just now.
-func (c *Cluster) place(key inventory.Key, r ref) {
+// note remembers where a guest is that was made, moved or renamed just now.
+func (c *Cluster) note(key inventory.Key, r ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	guests := maps.Clone(c.view.guests)

@@ -15,14 +15,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/provost-dev/provost/cmd/internal/world"
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim/recorded"
 	"github.com/provost-dev/provost/projects/example"
 )
 
 // TestMain lets the scripts run this binary as provost: each command is a new
 // process, as it would be in production.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"provost": main})
+	testscript.Main(checked{m}, map[string]func(){"provost": main})
 }
+
+// checked also holds what the stories sent to Proxmox against its real schema.
+type checked struct{ tests *testing.M }
+
+func (c checked) Run() int { return recorded.Run(c.tests) }
 
 // TestStories runs the stories in testdata/script. Their words, beside those of
 // testscript, are in storyWords.
@@ -38,7 +44,6 @@ func TestStories(t *testing.T) {
 			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
 			env.Setenv("GIT_TERMINAL_PROMPT", "0")
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("PROVOST_REQUEST_LOG", os.Getenv("PROVOST_REQUEST_LOG"))
 			config := "[user]\n\tname = Camille Roux\n\temail = camille.roux@isima.fr\n"
 			return os.WriteFile(filepath.Join(env.WorkDir, "gitconfig"), []byte(config), 0o600)
 		},

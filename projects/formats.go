@@ -152,7 +152,9 @@ func ownKeys() []key {
 		{"vmid", described("VMID; derived from the name where it is left out", vmid), false},
 		{"cname", described("other names of the machine", shape{kind: list, elem: &shape{kind: text, like: recordLike}}), false},
 		{"txt", described("TXT records by name; @ is the machine's own", shape{kind: object, name: recordLike, rest: aText}), false},
-		{"adopt", described("take over a machine that exists", shape{kind: object, keys: []key{{"vmid", &vmid, true}}}), false},
+		{"adopt", described("take over a machine that exists; only what this entry says is then managed", shape{kind: object, keys: []key{
+			{"vmid", described("VMID of that machine", vmid), true},
+		}}), false},
 		{"was", described("the host name before a rename", shape{kind: text, like: hostLike}), false},
 	}
 }

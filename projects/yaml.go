@@ -9,11 +9,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// yamlBreaks are what YAML takes for the end of a line beside "\n". Lines are
+// counted as the YAML library counts them.
+var yamlBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
 // readYAML reads one document that has the given shape. Every error is noted
 // with its place; false means that the file holds nothing usable. A file with
 // problems may still give a value: it serves to find further problems.
 func (f *file) readYAML(data []byte, s *shape) (value, bool) {
-	f.text = string(data)
+	f.text = yamlBreaks.Replace(string(data))
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		f.whole().refuse("", "cannot be read as YAML")
@@ -53,6 +57,9 @@ func (f *file) syntax(err error) {
 		message += " " + load.ContextMsg
 	}
 	at := place{f, load.Mark.Line, load.Mark.Column}
+	if at.line > strings.Count(f.text, "\n")+1 { // it was the end that it did not expect
+		at = f.whole()
+	}
 	if strings.Contains(message, "anchor") {
 		at.refuse("write the value out: aliases are refused", "cannot be read as YAML: %s", message)
 		return

@@ -118,6 +118,39 @@ func (l *liveState) holds(m *machine, what string) bool {
 	}
 }
 
+// refuseTaken refuses a new machine whose declared address or MAC a machine has
+// that is not ours: two of them on one network would cut each other off. What is
+// ours may be on its way to another machine, and is left to settle.
+func (b *builder) refuseTaken() {
+	for _, s := range b.sites {
+		if s.isLive || s.adopt != 0 || s.refused != "" {
+			continue
+		}
+		for _, c := range s.claims {
+			if by := b.live.foreignUser(c.what); by != "" {
+				p := c.place.problem(s.owner, "choose another", "%s is in use by %s, which is not ours", c.what, by)
+				b.out.Problems = append(b.out.Problems, p)
+				s.refused = p.String()
+			}
+		}
+	}
+}
+
+// foreignUser is the foreign guest that has a claimed address or MAC, or "".
+func (l *liveState) foreignUser(what string) inventory.Key {
+	mac, isMAC := strings.CutPrefix(what, "MAC address ")
+	if address, ok := strings.CutPrefix(what, "address "); ok {
+		a, _ := netip.ParseAddr(address)
+		mac = l.addresses[a]
+	} else if !isMAC {
+		return ""
+	}
+	if key := l.macs[mac]; key.Kind() == inventory.KindForeign {
+		return key
+	}
+	return ""
+}
+
 // withLive gives a machine the claims that only the live state shows: the
 // address that DHCP already reserves for it.
 func (m *machine) withLive(live *liveState) *machine {

@@ -102,3 +102,17 @@ func TestBrokenFileFreezesOnlyItself(t *testing.T) {
 		t.Errorf("files %v, units %v", d.Files, d.Units)
 	}
 }
+
+// TestForeignKeepsItsAddress: a new machine does not take it away.
+func TestForeignKeepsItsAddress(t *testing.T) {
+	wiki := resource("cri/foreign/101", foreign, "nets=net0", "net0.ip=10.0.0.5/24", "net0.mac=BC:24:11:00:01:01")
+	for _, machine := range []string{"hostname: m, ip: 10.0.0.5", `hostname: m, mac: "bc:24:11:00:01:01"`} {
+		c := Load(tree(t, "projects/a.yaml", project(machine)))
+		d := c.Desired([]inventory.Resource{wiki})
+		if len(d.Problems) != 1 || !strings.Contains(d.Problems[0].Message, "cri/foreign/101") || has(d, "cri/guest/m") {
+			t.Errorf("%s: %v", machine, d.Problems)
+		}
+		ours := resource("cri/guest/m", ownA, "vmid=20005", "nets=net0", "net0.mac=02:00:00:00:00:05")
+		noProblems(t, c.Desired([]inventory.Resource{wiki, ours}))
+	}
+}

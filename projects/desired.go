@@ -30,6 +30,7 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 		guest, isLive := b.live.guestOf(m)
 		b.sites = append(b.sites, &site{machine: m, guest: guest, isLive: isLive, refused: refused[m]})
 	}
+	b.refuseTaken()
 	b.assignVMIDs()
 	b.assignMACs()
 	b.assignAddresses()

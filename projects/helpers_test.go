@@ -113,13 +113,14 @@ func has(d Desired, key inventory.Key) bool {
 // would list it: nothing that is used at creation only, and a power for each guest.
 func apply(d Desired) []inventory.Resource {
 	var live []inventory.Resource
+	desired := attrsOf(d)
 	for _, r := range d.Resources {
 		r = r.Clone()
 		r.Needs, r.Was, r.Adopts = nil, "", ""
 		boot := r.Attrs["create.boot"]
 		maps.DeleteFunc(r.Attrs, func(name, _ string) bool { return inventory.CreateOnly(name) })
 		live = append(live, r)
-		if r.Key.Kind() == inventory.KindGuest && !has(d, powerKey(r.Key)) {
+		if r.Key.Kind() == inventory.KindGuest && desired[powerKey(r.Key)] == nil {
 			if boot == "" {
 				boot = "done"
 			}

@@ -2,6 +2,8 @@ package example
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"os"
 	"testing"
@@ -39,6 +41,15 @@ func TestEverySizeIsSound(t *testing.T) {
 				t.Errorf("%d students, seed %d: %d machines", n, seed, got)
 			}
 		}
+	}
+}
+
+// TestFastStackFileIsUntouched: the file that people have today is an example
+// because it works unchanged, to the byte.
+func TestFastStackFileIsUntouched(t *testing.T) {
+	sum := sha256.Sum256(Tree(1, 1)["projects/profan.yaml"].Data)
+	if got := hex.EncodeToString(sum[:]); got != "907ad6f70f81e338dcb624dfe0be5e3d212d384c2da82d6683a57f1931120500" {
+		t.Errorf("projects/profan.yaml was edited: SHA-256 %s", got)
 	}
 }
 

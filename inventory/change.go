@@ -30,6 +30,8 @@ type Change struct {
 	Owner Owner `json:"owner,omitzero"`
 	// Needs are the changes of the same plan that must be done first.
 	Needs []Key `json:"needs,omitempty"`
+	// Note tells people why the planner chose this way.
+	Note string `json:"note,omitempty"`
 }
 
 // State is how a change ended.

@@ -46,6 +46,7 @@ type task struct {
 	result   Result
 	claims   []inventory.Claim
 	waits    map[inventory.Key]bool // unfinished needs
+	path     time.Duration          // of the longest way from its start to the end of the plan
 	due      time.Time              // not to be started before
 	started  time.Time
 	running  bool
@@ -57,7 +58,9 @@ type walk struct {
 	tasks   []*task // in key order
 	byKey   map[inventory.Key]*task
 	needers map[inventory.Key][]*task
+	ready   []*task        // open and without unfinished needs, the longest path first
 	held    map[string]int // claims in use
+	widths  map[string]int // what wideners said in this round
 	running int
 	news    []inventory.Event // not told yet
 	answers chan answer
@@ -72,7 +75,7 @@ type answer struct {
 
 func newWalk(r *Reconciler) *walk {
 	return &walk{
-		r: r, byKey: map[inventory.Key]*task{}, needers: map[inventory.Key][]*task{}, held: map[string]int{},
+		r: r, byKey: map[inventory.Key]*task{}, needers: map[inventory.Key][]*task{}, held: map[string]int{}, widths: map[string]int{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
@@ -98,9 +101,13 @@ func (w *walk) system(key inventory.Key) System { return w.r.Systems[key.System(
 func (w *walk) run(ctx context.Context) {
 	work, cancel := graceful(ctx, w.r.Grace)
 	defer cancel()
-	for _, t := range slices.Clone(w.tasks) {
-		if t.finished {
+	w.measure()
+	for _, t := range w.tasks {
+		switch {
+		case t.finished:
 			w.release(t)
+		case len(t.waits) == 0:
+			w.makeReady(t)
 		}
 	}
 	stopped := ctx.Done()
@@ -166,7 +173,7 @@ func (w *walk) finish(t *task, o inventory.Outcome) {
 	default:
 		log.Warn("change not done", "state", o.State, "error", o.Error)
 	}
-	t.finished = true
+	w.leave(t)
 	w.news = append(w.news, inventory.Event{Key: t.Key, Text: string(o.State)})
 	w.release(t)
 }
@@ -175,12 +182,35 @@ func (w *walk) finish(t *task, o inventory.Outcome) {
 func (w *walk) release(t *task) {
 	for _, needer := range w.needers[t.Key] {
 		delete(needer.waits, t.Key)
-		if !t.succeeded() && !needer.finished && !needer.running {
-			needer.finished = true
+		switch {
+		case needer.finished:
+		case !t.succeeded():
 			needer.result.Blocked = "waits for " + string(t.Key)
+			w.leave(needer)
 			w.release(needer)
+		case len(needer.waits) == 0:
+			w.makeReady(needer)
 		}
 	}
+}
+
+// makeReady queues a task that nothing but claims holds back any more.
+func (w *walk) makeReady(t *task) {
+	at, _ := slices.BinarySearchFunc(w.ready, t, sooner)
+	w.ready = slices.Insert(w.ready, at, t)
+}
+
+// leave takes a task out for good.
+func (w *walk) leave(t *task) {
+	t.finished = true
+	if at, ok := slices.BinarySearchFunc(w.ready, t, sooner); ok {
+		w.ready = slices.Delete(w.ready, at, at+1)
+	}
+}
+
+// sooner orders tasks that are ready: the longest path first, then by key.
+func sooner(a, b *task) int {
+	return cmp.Or(cmp.Compare(b.path, a.path), cmp.Compare(a.Key, b.Key))
 }
 
 func (t *task) succeeded() bool {

@@ -73,7 +73,7 @@ func (f *fake) begin(changes []inventory.Change) {
 }
 
 func (f *fake) Claims(c inventory.Change) []inventory.Claim { return f.claims[c.Key] }
-func (f *fake) MaxBatch() int                               { return max(f.batch, 1) }
+func (f *fake) MaxBatch(inventory.Change) int               { return max(f.batch, 1) }
 
 // steps makes a plan from lines such as "c a b": c needs a and b.
 func steps(lines ...string) plan.Plan {
@@ -249,4 +249,74 @@ func TestDefaultBackoffGrowsAndEnds(t *testing.T) {
 	if !DefaultBackoff(7).Stop {
 		t.Error("it never ends")
 	}
+}
+
+// wide is a fake whose template can be used by as many as there are copies.
+type wide struct {
+	*fake
+	copies int
+}
+
+func (w *wide) Width(claim string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.copies
+}
+
+func (w *wide) Apply(ctx context.Context, changes []inventory.Change, tell func(inventory.Event)) []inventory.Outcome {
+	out := w.fake.Apply(ctx, changes, tell)
+	if strings.HasPrefix(changes[0].Key.Name(), "copy") {
+		w.mu.Lock()
+		w.copies++
+		w.mu.Unlock()
+	}
+	return out
+}
+
+// Estimate makes copies come first.
+func (w *wide) Estimate(c inventory.Change) time.Duration {
+	if strings.HasPrefix(c.Key.Name(), "copy") {
+		return time.Minute
+	}
+	return time.Second
+}
+
+func (w *wide) Prepare(changes []inventory.Change, _ []inventory.Resource) []inventory.Change {
+	return []inventory.Change{{Key: key("copy1"), Action: inventory.Create, Note: "7 clones take 4 s instead of 7"}}
+}
+
+func TestAPreparedCopyWidensTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wide{fake: &fake{claims: map[inventory.Key][]inventory.Claim{}}, copies: 1}
+		names := []string{"a", "b", "c", "d", "e", "f"}
+		for _, n := range append(names, "copy1") {
+			w.claims[key(n)] = []inventory.Claim{{Name: "template", Limit: 1}}
+		}
+		r := quiet(w.fake)
+		r.Systems = map[string]Managed{"sys": {System: w, Apply: ApplyAuto}}
+		p := r.prepare(steps(names...), inventory.Listing{})
+		started := time.Now()
+		r.apply(t.Context(), p)
+		if took := time.Since(started); took != 4*time.Second {
+			t.Errorf("one copy and six clones took %s, want 4s: the copy, then three pairs", took)
+		}
+		if w.calls[0] != "copy1" {
+			t.Errorf("it began with %s, not with the copy", w.calls[0])
+		}
+	})
+}
+
+func TestTheLongestPathBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wide{fake: &fake{claims: map[inventory.Key][]inventory.Claim{}}, copies: 1}
+		for _, n := range []string{"a", "b", "y", "z"} {
+			w.claims[key(n)] = []inventory.Claim{{Name: "worker", Limit: 1}}
+		}
+		r := quiet(w.fake)
+		r.Systems = map[string]Managed{"sys": {System: w, Apply: ApplyAuto}}
+		r.apply(t.Context(), steps("a", "b", "y z", "z"))
+		if got := strings.Join(w.calls, " "); got != "z a b y" {
+			t.Errorf("order %q, want %q: y waits for z, so z begins", got, "z a b y")
+		}
+	})
 }

@@ -86,14 +86,38 @@ type System interface {
 	Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome
 }
 
-// Claimer is a System that says what a change occupies while it runs.
+// Claimer is a System that says what a change occupies while it runs. It is
+// asked once a change; where the right width changes meanwhile, see [Widener].
 type Claimer interface {
 	Claims(inventory.Change) []inventory.Claim
 }
 
-// Batcher is a System that takes many changes in one call; others get one at a time.
+// Widener is a Claimer that finds out while it works how many changes may hold
+// a claim: more when a template was copied, fewer when locks are refused. It is
+// asked before each start, and 0 leaves the claim's own limit.
+type Widener interface {
+	Width(claim string) int
+}
+
+// Estimator is a System that knows about how long a change takes. What has the
+// longest way before it is begun first.
+type Estimator interface {
+	Estimate(inventory.Change) time.Duration
+}
+
+// Preparer is a System that makes some changes quicker by making others first,
+// such as copies of a template that would be a bottleneck. It is asked with all
+// changes that are about to be applied to it, and the live state that they were
+// planned from; it sends no request. Each change it adds says why in its Note,
+// needs nothing, and is needed by nothing: it pays by widening a claim.
+type Preparer interface {
+	Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change
+}
+
+// Batcher is a System that takes many changes in one call; others get one at a
+// time. Changes of one batch claim the same.
 type Batcher interface {
-	MaxBatch() int
+	MaxBatch(inventory.Change) int
 }
 
 // Refuser is a System that knows which changes it cannot make in place. It is

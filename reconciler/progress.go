@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"strings"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -59,8 +60,8 @@ func (w *walk) waitsFor(t *task) string {
 		}
 		return strings.Join(names, " and ")
 	}
-	if name := w.limiting(t.claims); name != "" {
-		return name
+	if t.due.After(time.Now()) {
+		return "another try"
 	}
-	return "another try"
+	return w.limiting(t)
 }

@@ -10,37 +10,45 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// start begins everything that may begin now, in key order, and returns when
-// the next retry falls due, or zero.
+// start begins everything that may begin now, what has the longest way before
+// it first, and returns when the next retry falls due, or zero.
 func (w *walk) start(ctx context.Context) (next time.Time) {
 	now := time.Now()
-	for _, t := range w.tasks {
+	clear(w.widths)
+	for _, t := range slices.Clone(w.ready) {
 		switch {
-		case t.finished || t.running || len(t.waits) > 0:
+		case t.running: // it went along in a batch
 		case t.due.After(now):
 			if next.IsZero() || t.due.Before(next) {
 				next = t.due
 			}
-		case w.free(t.claims):
+		case w.limiting(t) == "":
 			w.launch(ctx, w.batch(t, now))
 		}
 	}
 	return next
 }
 
-// free reports whether all of the claims can be had at once.
-func (w *walk) free(claims []inventory.Claim) bool {
-	return w.limiting(claims) == ""
-}
-
-// limiting is the first claim that cannot be had, or "".
-func (w *walk) limiting(claims []inventory.Claim) string {
-	for _, c := range claims {
-		if w.held[c.Name] >= c.Limit {
+// limiting is the first of a change's claims that cannot be had, or "".
+func (w *walk) limiting(t *task) string {
+	for _, c := range t.claims {
+		if w.held[c.Name] >= w.width(t, c) {
 			return c.Name
 		}
 	}
 	return ""
+}
+
+// width is how many may hold a claim, asked once a round.
+func (w *walk) width(t *task, c inventory.Claim) int {
+	width, known := w.widths[c.Name]
+	if !known {
+		if widener, ok := w.system(t.Key).(Widener); ok {
+			width = widener.Width(c.Name)
+		}
+		w.widths[c.Name] = width
+	}
+	return cmp.Or(width, c.Limit)
 }
 
 // batch is first and, where the system takes many changes in one call, all
@@ -51,11 +59,12 @@ func (w *walk) batch(first *task, now time.Time) []*task {
 	if !ok {
 		return batch
 	}
-	for _, t := range w.tasks {
-		if len(batch) >= batcher.MaxBatch() {
+	most := batcher.MaxBatch(first.Change)
+	for _, t := range w.ready {
+		if len(batch) >= most {
 			break
 		}
-		if t != first && !t.finished && !t.running && len(t.waits) == 0 && !t.due.After(now) &&
+		if t != first && !t.running && !t.due.After(now) &&
 			t.Key.System() == first.Key.System() && slices.Equal(t.claims, first.claims) {
 			batch = append(batch, t)
 		}

@@ -101,8 +101,8 @@ func (s *System) Close() error {
 	return errors.Join(errs...)
 }
 
-// MaxBatch is how many changes go into one command.
-func (s *System) MaxBatch() int { return s.cfg.Batch }
+// MaxBatch is how many changes go into one command, whatever they are.
+func (s *System) MaxBatch(inventory.Change) int { return s.cfg.Batch }
 
 // Claims says that a server has one writer: DNS is written on the server that
 // answers, reservations and filters on every partner.

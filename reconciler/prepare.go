@@ -1,0 +1,30 @@
+package reconciler
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// prepare adds the changes by which systems make the plan quicker. Nobody
+// declared them and no rule judges them, so they come after all gates.
+func (r *Reconciler) prepare(p plan.Plan, live inventory.Listing) plan.Plan {
+	ready := map[string][]inventory.Change{}
+	for _, c := range p.Ready() {
+		ready[c.Key.System()] = append(ready[c.Key.System()], c)
+	}
+	steps := slices.Clone(p.Steps)
+	for name, changes := range ready {
+		preparer, ok := r.Systems[name].System.(Preparer)
+		if !ok {
+			continue
+		}
+		for _, c := range preparer.Prepare(changes, live.Items) {
+			steps = append(steps, plan.Step{Change: c})
+		}
+	}
+	slices.SortFunc(steps, func(a, b plan.Step) int { return cmp.Compare(a.Key, b.Key) })
+	return plan.Plan{Steps: steps}
+}

@@ -32,7 +32,9 @@ func (s *System) Apply(ctx context.Context, changes []inventory.Change, progress
 			continue
 		}
 		for _, h := range s.dhcp {
-			work[h] = append(work[h], d.towards(h))
+			if d, ok := d.towards(h); ok {
+				work[h] = append(work[h], d)
+			}
 		}
 	}
 	var wg sync.WaitGroup
@@ -154,6 +156,9 @@ func (b *batch) outcomes() []inventory.Outcome {
 	for i, c := range b.changes {
 		o := inventory.Outcome{Key: c.Key, State: inventory.StateDone}
 		var texts []string
+		if len(b.verdicts[i]) == 0 {
+			o.State, texts = inventory.StateFailed, []string{"no server is said to have it"}
+		}
 		for _, v := range b.verdicts[i] {
 			if slices.Index(severity, v.state) > slices.Index(severity, o.State) {
 				o.State = v.state

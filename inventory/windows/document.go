@@ -291,13 +291,14 @@ func (s *System) description(c inventory.Change, extra map[string]string) *strin
 }
 
 // towards is the document for one partner. One that was not seen to have the
-// thing, or has it otherwise, may hold anything that is ours.
-func (d changeDocument) towards(h *host) changeDocument {
-	seen := d.on == "all" || slices.Contains(strings.Split(d.on, ","), h.name)
-	if !seen {
-		d.Expect = nil
+// thing, or has it otherwise, may hold anything that is ours; and there is
+// nothing to adopt there: what is missing is added by a later pass.
+func (d changeDocument) towards(h *host) (changeDocument, bool) {
+	if d.on == "all" || slices.Contains(strings.Split(d.on, ","), h.name) {
+		return d, true
 	}
-	return d
+	d.Expect = nil
+	return d, !d.Adopt
 }
 
 func text(attrs inventory.Attrs, name string) *string {

@@ -28,8 +28,7 @@ func (s *System) List(ctx context.Context) (inventory.Listing, error) {
 	if !l.read {
 		return inventory.Listing{}, fmt.Errorf("cannot read %s: %w", s.name, errors.Join(l.errs...))
 	}
-	slices.SortFunc(l.Items, func(a, b inventory.Resource) int { return cmp.Compare(a.Key, b.Key) })
-	slices.SortFunc(l.Unknown, func(a, b inventory.Unknown) int { return cmp.Compare(a.Prefix, b.Prefix) })
+	l.sort()
 	return l.Listing, nil
 }
 
@@ -103,6 +102,11 @@ type listing struct {
 	system *System
 	read   bool // something was read
 	errs   []error
+}
+
+func (l *listing) sort() {
+	slices.SortFunc(l.Items, func(a, b inventory.Resource) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(l.Unknown, func(a, b inventory.Unknown) int { return cmp.Compare(a.Prefix, b.Prefix) })
 }
 
 // keep adds the resources of a part that was read, and remembers them.

@@ -203,5 +203,18 @@ func lockState(dir string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("cannot lock the state directory: %w", err)
 	}
+	// Its process number, for people: the lock itself is the kernel's.
+	if err := writePID(file); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cannot lock the state directory: %w", err)
+	}
 	return func() { file.Close() }, nil
+}
+
+func writePID(file *os.File) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(file, os.Getpid())
+	return err
 }

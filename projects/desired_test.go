@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/provost-dev/provost/inventory"
@@ -133,4 +134,20 @@ func TestLargeFilesAreRefused(t *testing.T) {
 	if p := c.Problems(); len(p) != 1 || p[0].Message != "the file is larger than 1 MiB" {
 		t.Errorf("%v", p)
 	}
+}
+
+// TestConcurrentUse is for the race detector: a campus is read by the pass and by
+// the pages at once.
+func TestConcurrentUse(t *testing.T) {
+	c := Load(tree(t, "projects/a.yaml", project("hostname: m", "hostname: m2, vmid: 20001"), "projects/b.yaml", project("hostname: m")))
+	live := []inventory.Resource{resource("cri/foreign/20001", foreign)}
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			if n := len(c.Desired(live).Problems) + len(c.Problems()); n != 5 {
+				t.Errorf("%d problems", n)
+			}
+		})
+	}
+	wait.Wait()
 }

@@ -129,7 +129,7 @@ func (c *Campus) loadUnit(p string, content File) {
 	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), lines: map[string]place{}}
 	c.units = append(c.units, u)
 	if !unitLike.re.MatchString(baseName(p)) {
-		f.whole().refuse("rename the file", "the file's name is the %s's: %q is not %s", kind, baseName(p), unitLike.want)
+		f.whole().refuse("rename the file: "+unitLike.rule, "the file's name is the %s's, and %q is not %s", kind, baseName(p), unitLike.what)
 	}
 	if !ok {
 		return
@@ -203,6 +203,7 @@ func (c *Campus) collect() {
 		}
 	}
 	for _, f := range c.files {
+		f.line(0) // splits the text, so that nothing is written any more
 		for _, p := range f.problems {
 			if c.settings != nil && !p.Owner.IsZero() {
 				p.Owner.Campus = c.settings.name

@@ -13,16 +13,16 @@ import (
 var (
 	// Keys, records and tags are lower case; so that two spellings of one name
 	// cannot be two machines, host names must be written so.
-	hostLike  = like(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`, "a host name: lower case letters, digits and dashes, with dots between")
-	loginLike = like(`^[a-z0-9][a-z0-9._-]{0,31}$`, "a login: lower case letters, digits, dots, dashes and underscores, 32 at most")
-	nameLike  = like(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a name: letters, digits, dots, dashes and underscores")
-	unitLike  = like(`^[a-z0-9][a-z0-9._-]{0,62}$`, "a name: lower case letters, digits, dots, dashes and underscores")
+	hostLike  = like(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`, "a host name", "use lower case letters, digits and dashes, with dots between")
+	loginLike = like(`^[a-z0-9][a-z0-9._-]{0,31}$`, "a login", "use lower case letters, digits, dots, dashes and underscores, 32 at most")
+	nameLike  = like(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`, "a name", "use letters, digits, dots, dashes and underscores")
+	unitLike  = like(`^[a-z0-9][a-z0-9._-]{0,62}$`, "a name", "use lower case letters, digits, dots, dashes and underscores")
 	// A host name may hold {login}, {n} and {n:02}.
-	hostPattern = like(`^[a-z0-9.{}:-]{1,253}$`, "a host name in lower case, which may hold {login} and {n}")
-	recordLike  = like(`^(@|[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*)$`, "a DNS name in lower case")
-	macLike     = like(`^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$`, "a MAC address such as 02:1A:2B:3C:4D:5E")
-	featureLike = like(`^(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]$`, "a feature such as nesting=1")
-	rangeLike   = like(`^[1-9][0-9]{2,8}-[1-9][0-9]{2,8}$`, "a range of VMIDs such as 20000-29999")
+	hostPattern = like(`^[a-z0-9.{}:-]{1,253}$`, "a host name", "use lower case letters, digits and dashes; {login} and {n} are filled in")
+	recordLike  = like(`^(@|[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*)$`, "a DNS name", "use lower case letters, digits, dashes and underscores, with dots between")
+	macLike     = like(`^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$`, "a MAC address", "write it as 02:1A:2B:3C:4D:5E")
+	featureLike = like(`^(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]$`, "a feature", "write nesting=1; known are nesting, keyctl, fuse, mknod and force_rw_sys")
+	rangeLike   = like(`^[1-9][0-9]{2,8}-[1-9][0-9]{2,8}$`, "a range of VMIDs", "write it as 20000-29999")
 )
 
 // validHost reports whether s is a host name that both DNS and Proxmox take.

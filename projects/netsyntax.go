@@ -98,18 +98,36 @@ func (d *draft) netOption(spec *netSpec, v value, option string) bool {
 		spec.gw6 = text
 	case "mac":
 		if !macLike.re.MatchString(text) {
-			v.refuse("", "%q is not %s", text, macLike.want)
+			macLike.refuse(v.place, text)
 			return false
 		}
 		spec.attrs["mac"] = text
-	case "tag", "mtu", "firewall":
-		if !digits.MatchString(text) {
-			v.refuse("", "%s=%s is not a number", name, text)
-			return false
-		}
-		spec.attrs[attr] = text
 	default:
 		spec.attrs[attr] = text
+		return d.checkOption(v, name, attr, text)
 	}
 	return true
+}
+
+// optionLike is what the other options must look like.
+var optionLike = map[string]*pattern{
+	"bridge":   nameLike,
+	"name":     like(`^[a-z][a-z0-9]{1,14}$`, "an interface name", "write it as eth0"),
+	"tag":      like(`^([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])$`, "a VLAN tag", "write a number from 1 to 4094"),
+	"mtu":      like(`^([6-9][0-9]|[1-9][0-9]{2,4})$`, "an MTU", "write a number of bytes such as 1500"),
+	"firewall": like(`^[01]$`, "a firewall setting", "write firewall=0 or firewall=1"),
+	"rate":     like(`^[0-9]{1,6}(\.[0-9]{1,3})?$`, "a rate", "write a number of MB/s such as 12.5"),
+	"model":    like(`^(virtio|e1000|e1000e|rtl8139|vmxnet3)$`, "a network card", "write virtio, e1000, e1000e, rtl8139 or vmxnet3"),
+}
+
+func (d *draft) checkOption(v value, name, attr, text string) bool {
+	switch {
+	case attr == "name" && !d.lxc, attr == "model" && d.lxc:
+		v.refuse("remove it", "%s is for %s", name, map[bool]string{true: "QEMU machines only", false: "containers only"}[d.lxc])
+	case !optionLike[attr].re.MatchString(text):
+		optionLike[attr].refuse(v.place, text)
+	default:
+		return true
+	}
+	return false
 }

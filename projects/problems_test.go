@@ -24,6 +24,11 @@ func TestProblems(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := Load(archiveTree(t, archive))
+			for _, p := range c.Problems() {
+				if p.Hint == "" {
+					t.Errorf("%s: no hint says what to do", p)
+				}
+			}
 			golden(t, strings.TrimSuffix(path, "txtar")+"golden", showProblems(c.Problems())+showFiles(c.Desired(nil).Files))
 		})
 	}

@@ -166,7 +166,7 @@ func (f *file) csvError(err error) {
 		place{f, parse.Line, parse.Column}.refuse("quotes go round a whole cell and are doubled inside it", "cannot be read as CSV: %v", parse.Err)
 		return
 	}
-	f.whole().refuse("", "cannot be read as CSV: %v", err)
+	f.whole().refuse("save it as CSV UTF-8", "cannot be read as CSV: %v", err)
 }
 
 // decodeText makes UTF-8 of what spreadsheets write. Bytes that are no UTF-8

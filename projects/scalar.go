@@ -12,10 +12,20 @@ import (
 // Schema too, so it keeps to what both dialects understand.
 type pattern struct {
 	re   *regexp.Regexp
-	want string // "a date"
+	what string // "a date"
+	rule string // how to write one
 }
 
-func like(expr, want string) *pattern { return &pattern{regexp.MustCompile(expr), want} }
+func like(expr, what, rule string) *pattern { return &pattern{regexp.MustCompile(expr), what, rule} }
+
+// refuse says what is not so, and how it would be.
+func (p *pattern) refuse(at place, written string) {
+	hint := p.rule
+	if lower := strings.ToLower(written); lower != written && p.re.MatchString(lower) {
+		hint = "did you mean " + lower + "?"
+	}
+	at.refuse(hint, "%q is not %s", written, p.what)
+}
 
 var digits = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})$`)
 
@@ -70,7 +80,7 @@ func (s *shape) checkText(at place, written string) bool {
 	case s.enum != nil && !slices.Contains(s.enum, written):
 		at.refuse(suggest(written, s.enum), "%q is not one of %s", written, strings.Join(s.enum, ", "))
 	case s.like != nil && !s.like.re.MatchString(written):
-		at.refuse("", "%q is not %s", written, s.like.want)
+		s.like.refuse(at, written)
 	default:
 		return true
 	}

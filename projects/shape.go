@@ -54,6 +54,18 @@ func (s *shape) names() []string {
 	return names
 }
 
+// example is how the kind is written, for hints.
+func (s *shape) example() string {
+	switch s.kind {
+	case list:
+		return "write it as [one, two], or one item a line after a dash"
+	case object:
+		return "write it as {key: value}, or one key a line"
+	default:
+		return "write one value after the colon"
+	}
+}
+
 // word is how the kind is called in messages.
 func (s *shape) word() string {
 	return [...]string{"a text", "a name or a number", "a whole number", "true or false", "a list", "a mapping", "a value"}[s.kind]

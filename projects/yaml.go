@@ -20,7 +20,7 @@ func (f *file) readYAML(data []byte, s *shape) (value, bool) {
 	f.text = yamlBreaks.Replace(string(data))
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
-		f.whole().refuse("", "cannot be read as YAML")
+		f.whole().refuse("look for what is no text", "cannot be read as YAML")
 		return value{}, false
 	}
 	var doc, second yaml.Node
@@ -49,7 +49,7 @@ func (f *file) readYAML(data []byte, s *shape) (value, bool) {
 func (f *file) syntax(err error) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		f.whole().refuse("", "cannot be read as YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		f.whole().refuse("look for what is no text", "cannot be read as YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
 	message := load.Message
@@ -87,7 +87,7 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 	case s.kind == list && s.elem.kind == text && n.Kind == yaml.ScalarNode && n.Tag == "!!str":
 		return s.splitScalar(at, n.Value)
 	case s.kind == list || s.kind == object || n.Kind != yaml.ScalarNode:
-		at.refuse("", "%s is wanted here, not %s", s.word(), nodeWord(n))
+		at.refuse(s.example(), "%s is wanted here, not %s", s.word(), nodeWord(n))
 	case s.kind == text && n.Tag != "!!str" && n.Tag != "!!timestamp":
 		at.refuse("put it in quotes", "%s is wanted here, not %s", s.word(), nodeWord(n))
 	case s.kind == label && n.Tag != "!!str" && n.Tag != "!!int":
@@ -139,13 +139,13 @@ func (s *shape) keyShape(n *yaml.Node, at place) *shape {
 	case n.Kind == yaml.AliasNode || n.Tag == "!!merge":
 		at.refuse("write the keys out", "aliases and merge keys are refused")
 	case n.Kind != yaml.ScalarNode || isNull(n):
-		at.refuse("", "a key must be a plain word")
+		at.refuse("write the key as one word before the colon", "a key must be a plain word")
 	case s.find(name) != nil:
 		return s.find(name).shape
 	case s.rest == nil:
 		at.refuse(suggest(name, s.names()), "unknown key %q", name)
 	case s.name != nil && !s.name.re.MatchString(name):
-		at.refuse("", "%q is not %s", name, s.name.want)
+		s.name.refuse(at, name)
 	default:
 		return s.rest
 	}

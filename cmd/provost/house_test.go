@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"reconciler":                     {"inventory", "projects", "reconciler/plan"},
 	"reconciler/web":                 {"inventory", "projects", "reconciler", "reconciler/plan"},
 	"policies":                       {"inventory", "projects", "reconciler", "reconciler/plan", "policies/"},
-	"sources": {"inventory", "projects", "reconciler", "sources", "sources/"},
+	"sources":                        {"inventory", "projects", "reconciler", "sources", "sources/"},
 	"sources/forge/gitlab/gitlabsim": {"sources/forge/gitlab/gitlabsim/"},
 	"cmd/":                           {""},
 }

@@ -40,8 +40,7 @@ func (t *transport) Post(_ *winrm.Client, message *soap.SoapMessage) (string, er
 }
 
 func (h *host) post(ctx context.Context, message string) (string, error) {
-	// Standard input is a pipe to us, not a console with line editing.
-	message = strings.Replace(message, consoleOn, consoleOff, 1)
+	message = withPipe(message)
 	if strings.Contains(message, actionEnd) || strings.Contains(message, actionClose) {
 		// What tidies up is sent even after a stop, but not for long.
 		var cancel context.CancelFunc
@@ -66,6 +65,10 @@ func (h *host) post(ctx context.Context, message string) (string, error) {
 	}
 	return reply.body, nil
 }
+
+// withPipe makes a command's standard input a pipe; the library wants a
+// console, with line editing and an end of file that is a key.
+func withPipe(message string) string { return strings.Replace(message, consoleOn, consoleOff, 1) }
 
 // httpError is a reply that is not 200.
 type httpError struct {

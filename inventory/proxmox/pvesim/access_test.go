@@ -1,6 +1,7 @@
 package pvesim_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
@@ -88,4 +89,31 @@ func TestOthersTasks(t *testing.T) {
 	c.do("GET", "/nodes/pve1/tasks/"+up+"/status").want(t, 403, "Permission check failed (/nodes/pve1, Sys.Audit)")
 	c.token = cl.AddToken("bot@pve", "c", map[string][]string{"/nodes": {"Sys.Audit"}})
 	c.do("GET", "/nodes/pve1/tasks/"+up+"/status").want(t, 200, "OK")
+}
+
+// TestPrivilegeSeparation: a separated token may do what both its user and its
+// own entries allow.
+func TestPrivilegeSeparation(t *testing.T) {
+	_, c := start(t, pvesim.Options{})
+	addLXC(t, c, 100, false)
+	root := c.token
+	c.do("POST", "/access/users", "userid=bot@pve").want(t, 200, "OK")
+	c.do("PUT", "/access/acl", "path=/vms", "users=bot@pve", "roles=PVEAuditor").want(t, 200, "OK")
+	tokens := map[string]string{}
+	for id, privsep := range map[string]string{"whole": "0", "apart": "1"} {
+		body := c.do("POST", "/access/users/bot@pve/token/"+id, "privsep="+privsep).want(t, 200, "OK").body
+		_, after, _ := strings.Cut(body, `"value":"`)
+		secret, _, _ := strings.Cut(after, `"`)
+		tokens[id] = "bot@pve!" + id + "=" + secret
+	}
+	config := "/nodes/pve1/lxc/100/config"
+	c.token = tokens["whole"]
+	c.do("GET", config).want(t, 200, "OK")
+	c.token = tokens["apart"]
+	c.do("GET", config).want(t, 403, "Permission check failed (/vms/100, VM.Audit)")
+	c.token = root
+	c.do("PUT", "/access/acl", "path=/", "tokens=bot@pve!apart", "roles=Administrator").want(t, 200, "OK")
+	c.token = tokens["apart"]
+	c.do("GET", config).want(t, 200, "OK")
+	c.do("PUT", config, "memory=64").want(t, 403, "Permission check failed (/vms/100, VM.Config.Disk|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.Options)")
 }

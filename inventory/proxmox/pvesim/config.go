@@ -178,11 +178,11 @@ func store(values map[string]string, name, value string) {
 
 // allocate turns "storage:8" into a new volume; other values stay.
 func (k *call) allocate(g *guest, values map[string]string, name, value string) (string, error) {
-	name0, bytes, ok := sizeRequest(volumeOf(value))
-	if !ok {
+	from, bytes, ok := sizeRequest(volumeOf(value))
+	if !ok || !isDisk(g.kind, name) {
 		return value, nil
 	}
-	s, err := k.c.storageFor(name0, k.node)
+	s, err := k.c.storageFor(from, k.node)
 	if err != nil {
 		return "", err
 	}

@@ -48,8 +48,11 @@ func addQEMU(t *testing.T, c *client, vmid int) {
 // exit waits for a task and returns how it ended.
 func (c *client) exit(upid string) string {
 	for range 10000 {
-		body := c.do("GET", "/nodes/pve1/tasks/"+upid+"/status").body
-		if _, after, ok := strings.Cut(body, `"exitstatus":"`); ok {
+		a := c.do("GET", "/nodes/pve1/tasks/"+upid+"/status")
+		if a.status != 200 {
+			return fmt.Sprintf("cannot ask: %d %s", a.status, a.reason)
+		}
+		if _, after, ok := strings.Cut(a.body, `"exitstatus":"`); ok {
 			text, _, _ := strings.Cut(after, `","id"`)
 			return text
 		}

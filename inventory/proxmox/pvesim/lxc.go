@@ -103,7 +103,7 @@ func (k *call) finishLXC(g *guest, e edit) error {
 		}
 		store(values, name, value)
 	}
-	if err := k.checkBridges(values); err != nil {
+	if err := k.c.checkBridges(values); err != nil {
 		return fail(err)
 	}
 	g.conf.Values = values
@@ -124,9 +124,7 @@ func osType(template string) string {
 	return "unmanaged"
 }
 
-// checkBridges refuses interfaces on bridges that the node does not have.
-func (k *call) checkBridges(values map[string]string) error { return k.c.checkBridges(values) }
-
+// checkBridges refuses interfaces on bridges that the nodes do not have.
 func (c *Cluster) checkBridges(values map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !isNet(name) {
@@ -138,9 +136,6 @@ func (c *Cluster) checkBridges(values map[string]string) error {
 	}
 	return nil
 }
-
-// readOnlyLXC cannot change once the container is there.
-var readOnlyLXC = []string{"unprivileged", "ostype"}
 
 // putLXCConfig writes a stopped container's configuration at once. What a
 // running one cannot take waits in the pending section. A missing bridge is
@@ -204,7 +199,7 @@ func (k *call) applyLXC(g *guest, e edit) error {
 		return badParams(refused)
 	}
 	if !g.running {
-		return k.checkBridges(g.conf.Values)
+		return k.c.checkBridges(g.conf.Values)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func TestContainerLife(t *testing.T) {
 	_, c := start(t, pvesim.Options{})
 	lxc := "/nodes/pve1/lxc"
 	c.do("POST", lxc, "vmid=100", "ostemplate=local:vztmpl/debian-12-mini_12.5-1_amd64.tar.gz", "rootfs=btr:8",
-		"net0=name=eth0,bridge=vmbr0,ip=dhcp", "tags=Lab;b;lab", "description=one\ntwo: 3").want(t, 200, "OK")
+		"net0=name=eth0,bridge=vmbr0,ip=dhcp", "tags=Lab;b;lab", "description=one:5\ntwo: 3").want(t, 200, "OK")
 	c.do("POST", lxc+"/100/template").want(t, 200, "OK")
 	up := c.do("POST", lxc+"/100/clone", "newid=101", "hostname=a").want(t, 200, "OK").upid()
 	if !strings.Contains(up, ":vzclone:100:root@pam!test:") {
@@ -134,7 +134,7 @@ func TestContainerLife(t *testing.T) {
 	c.do("PUT", lxc+"/101/config", "memory=1024").want(t, 200, "OK")
 	c.do("POST", lxc+"/101/status/start").want(t, 200, "OK")
 	g, _ := c.c.Guest(101)
-	if g.Status != "running" || g.Config["tags"] != "b;lab" || g.Config["description"] != "one\ntwo: 3\n" || g.Config["rootfs"] != "btr:101/vm-101-disk-0.raw,size=8G" {
+	if g.Status != "running" || g.Config["tags"] != "b;lab" || g.Config["description"] != "one:5\ntwo: 3\n" || g.Config["rootfs"] != "btr:101/vm-101-disk-0.raw,size=8G" {
 		t.Errorf("the clone is %+v", g)
 	}
 	if base, _ := c.c.Guest(100); base.Config["net0"] == g.Config["net0"] {

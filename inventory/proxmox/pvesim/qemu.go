@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim/schema"
 )
 
 // permitQEMU judges a wanted change of a machine.
@@ -43,7 +45,7 @@ func (k *call) permitQEMUOption(name, value, vm string) error {
 		return k.orPool(vm, "VM.Config.Memory")
 	case slices.Contains([]string{"cores", "sockets", "cpulimit", "cpuunits", "vcpus", "numa", "smp", "affinity"}, name):
 		return k.orPool(vm, "VM.Config.CPU")
-	case slices.Contains([]string{"cpu", "machine", "scsihw", "vga", "watchdog", "bios", "arch", "kvm", "agent"}, name) && name != "agent" && name != "bios":
+	case slices.Contains([]string{"cpu", "machine", "scsihw", "vga", "watchdog", "arch", "kvm"}, name):
 		return k.orPool(vm, "VM.Config.HWType")
 	}
 	return k.orPool(vm, "VM.Config.Options")
@@ -176,9 +178,7 @@ func (k *call) changeQEMU() error {
 		return err
 	}
 	defer k.c.written(g)
-	for _, name := range strings.FieldsFunc(k.str("revert"), func(r rune) bool { return r == ',' || r == ' ' || r == ';' }) {
-		g.revertPending([]string{name})
-	}
+	g.revertPending(schema.SplitList(k.str("revert")))
 	return k.applyQEMU(g, e)
 }
 

@@ -242,7 +242,7 @@ func (k *call) getContent() (any, error) {
 
 func templateFormat(file string) string {
 	if i := strings.LastIndex(file, ".tar."); i >= 0 {
-		return "t" + strings.Replace(file[i+5:], "zst", "zst", 1)
+		return "t" + file[i+5:]
 	}
 	return "raw"
 }

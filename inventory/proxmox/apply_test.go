@@ -119,6 +119,16 @@ func TestReplaceKeepsVMIDAndMAC(t *testing.T) {
 	})
 }
 
+func TestALoweredRebuildStays(t *testing.T) {
+	c := &Cluster{name: "cri", campus: "isima"}
+	for _, tt := range [][3]string{{"0", "2", "2"}, {"3", "2", "3"}, {"", "", ""}, {"0", "", ""}, {"x", "1", "1"}} {
+		m := c.markFor(wanted("rebuild", tt[0]), "20031", map[string]string{markRebuild: tt[1]})
+		if m.Extra[markRebuild] != tt[2] {
+			t.Errorf("declared %q, marked %q: %q", tt[0], tt[1], m.Extra[markRebuild])
+		}
+	}
+}
+
 func TestAdopt(t *testing.T) {
 	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
 		c := r.open(t)
@@ -213,6 +223,11 @@ func TestGrowAndMigrateARunningMachine(t *testing.T) {
 		if r.guest(t, 20002).Status != "stopped" {
 			t.Error("it still runs")
 		}
+		for _, req := range r.sim.Requests() {
+			if strings.HasSuffix(req.Path, "/shutdown") && (req.Params["forceStop"] != "1" || req.Params["timeout"] != "1") {
+				t.Errorf("a machine that does not shut down is waited for: %v", req.Params)
+			}
+		}
 	})
 }
 
@@ -253,6 +268,55 @@ func TestDeleteOnlyWhatIsOursNow(t *testing.T) {
 			t.Error("it was stopped")
 		}
 	})
+}
+
+// Between our last look and the write anything may happen; these things do.
+func TestRaces(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		moment string // the event at which somebody edits the guest
+		edit   func(file string) string
+		change func(live, power inventory.Resource) inventory.Change
+		state  inventory.State
+		text   string
+		stays  string
+	}{
+		{"another machine is there after the stop", "shutting down",
+			func(string) string { return "hostname: precious\nrootfs: ceph:vm-20001-disk-0,size=8G\n" },
+			func(live, _ inventory.Resource) inventory.Change { return deletion(live) },
+			inventory.StateFailed, "carries no mark of ours", "hostname: precious"},
+		{"a hand-made change before the PUT", "setting memory",
+			func(file string) string { return strings.Replace(file, "cores: 2", "cores: 3", 1) },
+			func(live, _ inventory.Resource) inventory.Change {
+				after := live.Clone()
+				after.Attrs["memory"] = "4096"
+				return change(inventory.Update, live, after, "memory")
+			},
+			inventory.StateRetry, "detected modified configuration", "memory: 2048"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
+				c := r.open(t)
+				want, power := container("vm-a", 20001)
+				mustApply(t, c, creation(want))
+				mustApply(t, c, creation(power))
+				live := list(t, c)[want.Key]
+				o := c.Apply(t.Context(), []inventory.Change{tt.change(live, power)}, func(e inventory.Event) {
+					if strings.HasPrefix(e.Text, tt.moment) {
+						if err := r.sim.EditFile(20001, tt.edit(r.sim.File(20001))); err != nil {
+							t.Error(err)
+						}
+					}
+				})[0]
+				if o.State != tt.state || !strings.Contains(o.Error, tt.text) {
+					t.Errorf("%+v", o)
+				}
+				if file := r.sim.File(20001); !strings.Contains(file, tt.stays) {
+					t.Errorf("the file is now\n%s", file)
+				}
+			})
+		})
+	}
 }
 
 func TestAVMIDThatSomebodyTook(t *testing.T) {

@@ -2,7 +2,9 @@ package windows
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,11 +61,11 @@ func markTexts(m inventory.Mark) []string {
 		return []string{line}
 	}
 	head := partPrefix + partID(m.Owner.Campus, m.Key) + " " + hash([]byte(line))[:16]
-	slices := strings.ReplaceAll(line, " ", ";")
-	n := (len(slices) + partRoom - 1) / partRoom
+	joined := strings.ReplaceAll(line, " ", ";")
+	n := (len(joined) + partRoom - 1) / partRoom
 	var texts []string
 	for i := range n {
-		slice := slices[i*partRoom : min((i+1)*partRoom, len(slices))]
+		slice := joined[i*partRoom : min((i+1)*partRoom, len(joined))]
 		texts = append(texts, fmt.Sprintf("%s %d/%d %s", head, i+1, n, slice))
 	}
 	return texts
@@ -108,18 +110,18 @@ func parseMarks(texts []string) []inventory.Mark {
 			parts[p[1]][i] = p[4]
 		}
 	}
-	for sum, slices := range parts {
-		if m, ok := joinParts(sum, counts[sum], slices); ok {
+	for _, sum := range slices.Sorted(maps.Keys(parts)) {
+		if m, ok := joinParts(sum, counts[sum], parts[sum]); ok {
 			marks = append(marks, m)
 		}
 	}
 	return marks
 }
 
-func joinParts(sum string, n int, slices map[int]string) (inventory.Mark, bool) {
+func joinParts(sum string, n int, parts map[int]string) (inventory.Mark, bool) {
 	var line strings.Builder
 	for i := range n {
-		line.WriteString(slices[i+1])
+		line.WriteString(parts[i+1])
 	}
 	text := strings.ReplaceAll(line.String(), ";", " ")
 	if hash([]byte(text))[:16] != sum {

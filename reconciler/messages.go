@@ -19,6 +19,7 @@ const (
 	msgProblems   = "%d errors: %s"
 	msgProblem    = "1 error: %s"
 	msgInSync     = "%s: in sync"
+	msgNoChange   = "changes nothing"
 	msgChanges    = "%s"
 	msgBlocked    = "%d blocked: %s"
 	msgUnread     = "not read: %s"

@@ -20,6 +20,9 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 		return
 	}
 	for _, p := range proposals {
+		if p.Commit == base.Commit {
+			continue // merged, though its forge has yet to notice: the pass itself answers on it
+		}
 		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems)
 		pass.Proposals = append(pass.Proposals, answer)
 	}
@@ -44,7 +47,11 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	whole := r.plan(desired, live)
 	verdict := r.judge(ctx, base, whole, desired, live)
 	answer.Plan = without(verdict.Plan, ours)
-	write(planStatus(answer.Plan, totalsOf(answer.Plan), nil))
+	if len(answer.Plan.Steps) == 0 {
+		write(Status{ContextPlan, StatusSuccess, msgNoChange, ""})
+	} else {
+		write(planStatus(answer.Plan, nil, nil))
+	}
 	answer.Violations = about(verdict.Violations, answer.Plan)
 	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
 	return answer
@@ -88,12 +95,4 @@ func countGuests(d projects.Desired) int {
 		}
 	}
 	return n
-}
-
-func totalsOf(p plan.Plan) map[string]int {
-	totals := map[string]int{}
-	for _, s := range p.Steps {
-		totals[s.Key.Kind()]++
-	}
-	return totals
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
-	"io"
 
 	"github.com/provost-dev/provost/reconciler"
 )
@@ -22,9 +20,10 @@ Example:
   provost apply --config provost.yaml`,
 		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
 			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
-			logs := addLogFlags(flags)
+			logs := addLogFlags(flags, "warn")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
-				log, err := logs.open(t.err)
+				view := newProgress(t.out)
+				log, err := logs.open(view.beside(t.err))
 				if err != nil {
 					return exitError, err
 				}
@@ -37,7 +36,7 @@ Example:
 					return exitError, err
 				}
 				defer source.Close(context.WithoutCancel(ctx))
-				r.Manual, r.Watch = true, newProgress(t.out)
+				r.Manual, r.Watch = true, view.show
 				r.History = func(p *reconciler.Pass) {
 					if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {
 						printPlan(t.out, p)
@@ -47,24 +46,12 @@ Example:
 				if err != nil {
 					return exitError, err
 				}
-				return showResults(t.out, pass), nil
+				printResults(t.out, pass)
+				if !pass.Converged() {
+					return exitError, nil
+				}
+				return exitOK, nil
 			}
 		},
 	}
-}
-
-// showResults prints what did not become true and how the pass ended.
-func showResults(w io.Writer, pass *reconciler.Pass) int {
-	for _, r := range pass.Results {
-		switch {
-		case r.Blocked != "":
-		case r.Error != "":
-			fmt.Fprintf(w, "%s: %s %s: %s\n", r.State, r.Action, r.Key, oneLine(r.Error))
-		}
-	}
-	fmt.Fprintf(w, "%d changed, %d failed, %d blocked.\n", pass.Changed(), pass.Failed(), len(pass.Plan.BlockedSteps()))
-	if !pass.Converged() {
-		return exitError
-	}
-	return exitOK
 }

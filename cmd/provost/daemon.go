@@ -31,7 +31,7 @@ Example:
   provost daemon --config /etc/provost/provost.yaml --log-format json`,
 		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
 			config := flags.String("config", "provost.yaml", "the configuration `FILE`")
-			logs := addLogFlags(flags)
+			logs := addLogFlags(flags, "info")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				log, err := logs.open(t.err)
 				if err != nil {

@@ -36,7 +36,7 @@ Example:
 			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 220")
 			flags.Uint64Var(&d.seed, "seed", 1, "`N` from which the students' names are drawn")
 			flags.StringVar(&d.listen, "listen", "127.0.0.1:0", "`ADDRESS` of the daemon's pages; port 0 takes a free one")
-			d.logs = addLogFlags(flags)
+			d.logs = addLogFlags(flags, "info")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				d.terminal = t
 				return d.run(ctx)
@@ -66,6 +66,7 @@ type demo struct {
 
 	world  *world.World
 	config *Config
+	view   progress
 	log    *slog.Logger
 	passes chan *reconciler.Pass // every pass that ended
 }
@@ -79,6 +80,7 @@ func (d *demo) run(ctx context.Context) (code int, err error) {
 		return exitError, fmt.Errorf("cannot start the demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	d.view = newProgress(d.terminal.out)
 	logFile, err := d.openLog(dir)
 	if err != nil {
 		return exitError, err
@@ -136,7 +138,7 @@ func (d *demo) startDaemon(ctx context.Context) (stop func() error, err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	daemon := daemon{config: d.config, log: d.log, watch: newProgress(d.terminal.out), listen: listener, history: d.note}
+	daemon := daemon{config: d.config, log: d.log, watch: d.view.show, listen: listener, history: d.note}
 	go func() { ended <- daemon.run(ctx) }()
 	return func() error { cancel(); return <-ended }, nil
 }
@@ -158,7 +160,8 @@ func (d *demo) converge(ctx context.Context) (*reconciler.Pass, error) {
 	for range patience {
 		select {
 		case p := <-d.passes:
-			if showResults(d.terminal.out, p) == exitOK {
+			printResults(d.terminal.out, p)
+			if p.Converged() {
 				return p, nil
 			}
 		case <-ctx.Done():
@@ -225,7 +228,7 @@ func (d *demo) summary(first, second *reconciler.Pass) (int, error) {
 	return exitOK, nil
 }
 
-// stay tells what can be tried and waits for Ctrl-C.
+// stay tells what can be tried, and of every commit and request, until Ctrl-C.
 func (d *demo) stay(ctx context.Context, logFile string) (int, error) {
 	stop, err := d.startDaemon(ctx)
 	if err != nil {
@@ -234,28 +237,12 @@ func (d *demo) stay(ctx context.Context, logFile string) (int, error) {
 	if _, err := d.converge(ctx); err != nil {
 		return exitError, errors.Join(err, stop())
 	}
-	fmt.Fprintf(d.terminal.out, `
-The campus is up. Try this in another terminal:
-
-  git clone %[1]s campus && cd campus
-  echo 'zmartin;Zoé Martin' >> cohorts/%[2]s      # a student more
-  git commit -am 'Add Zoé' && git push
-
-Commits and their statuses   %[3]s
-Passes, metrics, badge       http://%[4]s/passes  /metrics  /badge.svg
-Configuration                %[5]s
-`, d.world.CloneURL(), example.Roster, d.world.CommitsURL(), d.listen, d.config.path)
-	if logFile != "" {
-		fmt.Fprintf(d.terminal.out, "Log                          %s\n", logFile)
-	}
-	fmt.Fprintln(d.terminal.out, "\nCtrl-C ends it and leaves nothing behind.")
+	d.invite(logFile)
+	told := newTeller(d.terminal.out, d.world.Commit)
 	for {
 		select {
 		case p := <-d.passes:
-			if len(p.Plan.Steps) > 0 || len(p.Problems) > 0 {
-				fmt.Fprintf(d.terminal.out, "%s %s: ", p.Commit[:min(12, len(p.Commit))], oneLine(p.Subject))
-				showResults(d.terminal.out, p)
-			}
+			told.tell(p)
 		case <-ctx.Done():
 			return exitOK, stop()
 		}

@@ -13,10 +13,11 @@ type logFlags struct {
 	level  string
 }
 
-func addLogFlags(flags *flag.FlagSet) *logFlags {
+// addLogFlags declares them. What a person runs logs less than what runs by itself.
+func addLogFlags(flags *flag.FlagSet, level string) *logFlags {
 	l := &logFlags{}
 	flags.StringVar(&l.format, "log-format", "text", "log as `text` or json")
-	flags.StringVar(&l.level, "log-level", "info", "log from `LEVEL` on: debug, info, warn, error")
+	flags.StringVar(&l.level, "log-level", level, "log from `LEVEL` on: debug, info, warn, error")
 	return l
 }
 

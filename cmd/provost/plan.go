@@ -27,7 +27,7 @@ Example:
 			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
 			dir := flags.String("dir", "", "plan this working tree `DIR` in place of the newest commit")
 			output := flags.String("output", "text", "print `text` or json")
-			logs := addLogFlags(flags)
+			logs := addLogFlags(flags, "warn")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				if *output != "text" && *output != "json" {
 					return exitError, fmt.Errorf("--output: %q is not text or json", *output)

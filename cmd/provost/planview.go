@@ -11,31 +11,37 @@ import (
 	"github.com/provost-dev/provost/reconciler/plan"
 )
 
-var signs = map[inventory.Action]string{
-	inventory.Create: "+", inventory.Update: "~", inventory.Replace: "±", inventory.Delete: "-", inventory.Adopt: ">",
+// signs stand before each action, in its colour.
+var signs = map[inventory.Action]struct {
+	sign   string
+	colour colour
+}{
+	inventory.Create: {"+", green}, inventory.Update: {"~", yellow}, inventory.Replace: {"±", red},
+	inventory.Delete: {"-", red}, inventory.Adopt: {">", green},
 }
 
 // printPlan is the plan for a person: what changes, from what to what, for
 // whom, and what blocks it.
 func printPlan(w io.Writer, pass *reconciler.Pass) {
+	colours := paletteFor(w)
 	for _, p := range pass.Problems {
 		printProblem(w, p)
 	}
 	for _, u := range pass.Unknown {
-		fmt.Fprintf(w, "not read: %s: %s\n", u.Prefix, oneLine(u.Reason))
+		fmt.Fprintf(w, "%s %s: %s\n", colours.paint(red, "not read:"), u.Prefix, oneLine(u.Reason))
 	}
 	for _, s := range pass.Plan.Steps {
-		printStep(w, s)
+		printStep(w, colours, s)
 	}
 	for _, v := range pass.Violations {
-		fmt.Fprintf(w, "%s: %s (%s)\n", v.Level, oneLine(v.Message), v.Rule)
+		printViolation(w, colours, v)
 	}
 	if pass.Error != "" {
-		fmt.Fprintln(w, oneLine(pass.Error))
+		fmt.Fprintln(w, colours.paint(red, oneLine(pass.Error)))
 	}
 	counts := pass.Plan.Count()
 	if len(pass.Plan.Steps) == 0 {
-		fmt.Fprintf(w, "Nothing to change: %d machines are as declared.\n", pass.Machines)
+		fmt.Fprintln(w, nothingToChange(pass))
 		return
 	}
 	fmt.Fprintf(w, "\n%d to create, %d to update, %d to replace, %d to adopt, %d to delete; %d blocked.\n",
@@ -43,13 +49,30 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 		counts.Actions[inventory.Adopt], counts.Actions[inventory.Delete], len(pass.Plan.BlockedSteps()))
 }
 
-func printStep(w io.Writer, s plan.Step) {
-	fmt.Fprintf(w, "%s %s", signs[s.Action], s.Key)
+// nothingToChange does not say that all is well when not all could be read.
+func nothingToChange(pass *reconciler.Pass) string {
+	if len(pass.Errors()) > 0 || len(pass.Unknown) > 0 || pass.Error != "" {
+		return "Nothing to change in what could be read."
+	}
+	return fmt.Sprintf("Nothing to change: %d machines are as declared.", pass.Machines)
+}
+
+func printViolation(w io.Writer, colours palette, v reconciler.Violation) {
+	level := yellow
+	if v.Level == reconciler.LevelDeny {
+		level = red
+	}
+	fmt.Fprintf(w, "%s %s (%s)\n", colours.paint(level, string(v.Level)+":"), oneLine(v.Message), oneLine(v.Rule))
+}
+
+func printStep(w io.Writer, colours palette, s plan.Step) {
+	sign := signs[s.Action]
+	fmt.Fprintf(w, "%s %s", colours.paint(sign.colour, sign.sign), oneLine(string(s.Key)))
 	if owner := s.Owner.String(); owner != "" {
-		fmt.Fprintf(w, "  (%s)", owner)
+		fmt.Fprintf(w, "  (%s)", oneLine(owner))
 	}
 	if s.Action == inventory.Replace {
-		fmt.Fprint(w, "  REPLACED: its disk is lost")
+		fmt.Fprint(w, "  "+colours.paint(red, "REPLACED: its disk is lost"))
 	}
 	fmt.Fprintln(w)
 	if s.Before != nil && s.After != nil {
@@ -58,7 +81,7 @@ func printStep(w io.Writer, s plan.Step) {
 		}
 	}
 	if s.Blocked() {
-		fmt.Fprintf(w, "    blocked (%s): %s\n", s.Gate, oneLine(s.Reason))
+		fmt.Fprintf(w, "    %s %s\n", colours.paint(yellow, fmt.Sprintf("blocked (%s):", s.Gate)), oneLine(s.Reason))
 	}
 }
 
@@ -68,9 +91,9 @@ func value(r *inventory.Resource, field string) string {
 		if r.Owner.IsZero() {
 			return "nobody"
 		}
-		return fmt.Sprintf("%s in %s", r.Owner, r.Owner.File)
+		return oneLine(fmt.Sprintf("%s in %s", r.Owner, r.Owner.File))
 	case "key":
-		return string(r.Key)
+		return oneLine(string(r.Key))
 	}
 	if v := r.Attrs[field]; v != "" {
 		return oneLine(v)
@@ -81,14 +104,16 @@ func value(r *inventory.Resource, field string) string {
 // printProblem shows an error where its author will look for it.
 func printProblem(w io.Writer, p projects.Problem) {
 	if place := p.Place(); place != "" {
-		fmt.Fprint(w, place+": ")
+		fmt.Fprint(w, oneLine(place)+": ")
 	}
 	if p.Warning {
 		fmt.Fprint(w, "warning: ")
 	}
 	fmt.Fprintln(w, oneLine(p.Message))
 	if p.Excerpt != "" {
-		fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(strings.TrimRight(p.Excerpt, "\n"), "\n", "\n    "))
+		for line := range strings.SplitSeq(strings.TrimRight(p.Excerpt, "\n"), "\n") {
+			fmt.Fprintf(w, "    %s\n", oneLine(line))
+		}
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(w, "    %s\n", oneLine(p.Hint))

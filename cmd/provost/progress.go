@@ -12,52 +12,79 @@ import (
 	"github.com/provost-dev/provost/reconciler"
 )
 
-// newProgress shows an apply to a person: redrawn in place on a terminal, a
-// line for every tenth of the work otherwise. The function it returns is for
-// [reconciler.Reconciler.Watch].
-func newProgress(w io.Writer) func(reconciler.Progress) {
+// progress shows an apply to a person.
+type progress interface {
+	// show is for [reconciler.Reconciler.Watch].
+	show(reconciler.Progress)
+	// beside is a writer to the same terminal that does not tear the picture.
+	beside(w io.Writer) io.Writer
+}
+
+// newProgress redraws a picture in place on a terminal, and prints a line for
+// every tenth of the work otherwise.
+func newProgress(w io.Writer) progress {
 	if isTerminal(w) {
-		return (&liveView{w: w, doing: map[inventory.Key]string{}}).show
+		return newLiveView(w, paletteFor(w))
 	}
-	return (&lineView{w: w, tenths: -1}).show
+	return &lineView{w: w, tenths: -1}
 }
 
 // lineView prints when another tenth of the work has ended.
 type lineView struct {
 	w      io.Writer
-	total  int
-	tenths int
+	tenths int // -1 before the first line of an apply
 }
 
+func (v *lineView) beside(w io.Writer) io.Writer { return w }
+
 func (v *lineView) show(p reconciler.Progress) {
-	if p.Total == 0 {
+	if idle(p) {
 		return
 	}
-	if p.Total != v.total {
-		v.total, v.tenths = p.Total, -1
-	}
 	if tenths := 10 * ended(p) / p.Total; tenths > v.tenths {
-		v.tenths = tenths
 		fmt.Fprintln(v.w, summary(p))
+		v.tenths = tenths
+	}
+	if ended(p) == p.Total {
+		v.tenths = -1
 	}
 }
+
+// idle reports whether there is nothing to watch: no change that may be tried.
+func idle(p reconciler.Progress) bool { return p.Done+p.Failed+p.Running+len(p.Waiting) == 0 }
 
 func ended(p reconciler.Progress) int { return p.Done + p.Failed + p.Blocked }
 
 // summary reads "120/240 done, 6 running; 12 wait for cri/template/9000".
 func summary(p reconciler.Progress) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d/%d done, %d running", p.Done, p.Total, p.Running)
-	if p.Failed > 0 {
-		fmt.Fprintf(&b, ", %d failed", p.Failed)
-	}
-	if p.Blocked > 0 {
-		fmt.Fprintf(&b, ", %d blocked", p.Blocked)
+	fmt.Fprintf(&b, "%d/%d done", p.Done, p.Total)
+	for _, count := range []struct {
+		n    int
+		what string
+	}{{p.Running, "running"}, {p.Failed, "failed"}, {p.Blocked, "blocked"}} {
+		if count.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
+		}
 	}
 	for _, what := range longest(p.Waiting, 3) {
-		fmt.Fprintf(&b, "; %d wait for %s", p.Waiting[what], what)
+		b.WriteString("; " + waiting(p.Waiting[what], what))
 	}
 	return b.String()
+}
+
+// waiting says what n changes wait for: other changes, named by their kinds, a
+// claim, named by its key, or the pause after a failed attempt.
+func waiting(n int, what string) string {
+	switch {
+	case what == "another try":
+		return fmt.Sprintf("%d will be tried again", n)
+	case strings.Contains(what, "/"):
+		return fmt.Sprintf("%d wait for %s", n, what)
+	case n == 1:
+		return fmt.Sprintf("1 waits for its %s", what)
+	}
+	return fmt.Sprintf("%d wait for their %s", n, what)
 }
 
 // longest are the n things that most changes wait for.
@@ -68,71 +95,16 @@ func longest(waiting map[string]int, n int) []string {
 	return names[:min(n, len(names))]
 }
 
-// liveView redraws a few lines: a bar, what runs, what is waited for.
-type liveView struct {
-	w     io.Writer
-	doing map[inventory.Key]string
-	drawn int // lines on the screen
-}
-
-const (
-	liveRows  = 6
-	liveWidth = 78
-)
-
-func (v *liveView) show(p reconciler.Progress) {
-	if p.Total == 0 {
-		return
-	}
-	for _, e := range p.Events {
+// follow keeps the book of what runs: each change's last word, until it ends.
+func follow(doing map[inventory.Key]string, events []inventory.Event) {
+	for _, e := range events {
 		switch inventory.State(e.Text) {
 		case inventory.StateDone, inventory.StateFailed, inventory.StateRetry, inventory.StateUnknown:
-			delete(v.doing, e.Key)
+			delete(doing, e.Key)
 		default:
-			v.doing[e.Key] = e.Text
+			// A task's number is for the log.
+			text, _, _ := strings.Cut(e.Text, ": task UPID:")
+			doing[e.Key] = oneLine(text)
 		}
 	}
-	lines := []string{bar(p)}
-	for _, key := range slices.Sorted(maps.Keys(v.doing)) {
-		if len(lines) > liveRows {
-			lines = append(lines, fmt.Sprintf("  … and %d more", len(v.doing)-liveRows))
-			break
-		}
-		lines = append(lines, fmt.Sprintf("  %-36s %s", key, oneLine(v.doing[key])))
-	}
-	for _, what := range longest(p.Waiting, 3) {
-		lines = append(lines, fmt.Sprintf("  %d wait for %s", p.Waiting[what], what))
-	}
-	v.draw(lines)
-	if ended(p) == p.Total {
-		v.drawn = 0 // leave the last picture and go on below it
-		clear(v.doing)
-	}
-}
-
-func (v *liveView) draw(lines []string) {
-	var b strings.Builder
-	if v.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
-	}
-	for _, line := range lines {
-		runes := []rune(line)
-		fmt.Fprintf(&b, "\x1b[2K%s\n", string(runes[:min(len(runes), liveWidth)]))
-	}
-	b.WriteString("\x1b[J")
-	v.drawn = len(lines)
-	io.WriteString(v.w, b.String()) //nolint:errcheck // a closed terminal stops nobody
-}
-
-func bar(p reconciler.Progress) string {
-	const cells = 24
-	full := cells * ended(p) / p.Total
-	text := fmt.Sprintf("[%s%s] %d/%d", strings.Repeat("█", full), strings.Repeat("·", cells-full), p.Done, p.Total)
-	if p.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", p.Failed)
-	}
-	if p.Blocked > 0 {
-		text += fmt.Sprintf(", %d blocked", p.Blocked)
-	}
-	return text
 }

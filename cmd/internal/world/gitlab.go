@@ -87,3 +87,6 @@ func Git(dir string, args ...string) (string, error) {
 
 // CommitsURL is a page of commits and their statuses.
 func (w *World) CommitsURL() string { return w.GitLab.URL() + "/" + Project + "/-/commits/main" }
+
+// RequestsURL is a page of merge requests and their statuses.
+func (w *World) RequestsURL() string { return w.GitLab.URL() + "/" + Project + "/-/merge_requests" }

@@ -153,10 +153,16 @@ func TestMergeRequestsNotesAndBadges(t *testing.T) {
 	w.git("checkout", "-q", "-b", "course")
 	head := w.commit("b.yaml", "b: 1\n", "a course")
 	w.git("push", "-q", "origin", "course")
-	for i := range 25 {
+	for i := range 24 {
 		if _, err := s.OpenMR("campus/infra", "course", "main", fmt.Sprint("request ", i)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	w.git("checkout", "-q", "-b", "other", "main")
+	w.commit("c.yaml", "c: 1\n", "another course")
+	w.git("push", "-q", "origin", "other")
+	if _, err := s.OpenMR("campus/infra", "other", "main", "request 24"); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.MergeMR("campus/infra", 25); err != nil {
 		t.Fatal(err)

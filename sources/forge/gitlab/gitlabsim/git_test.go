@@ -87,6 +87,26 @@ func TestMergeRequestHeadsAndMerge(t *testing.T) {
 	}
 }
 
+func TestMergedByHandIsNoticed(t *testing.T) {
+	s := start(t, Options{})
+	w := clone(t, s, "campus/infra", "alice")
+	w.commit("a.yaml", "a: 1\n", "first")
+	w.git("push", "-q", "origin", "main")
+	w.git("checkout", "-q", "-b", "course")
+	w.commit("b.yaml", "b: 1\n", "a course")
+	w.git("push", "-q", "origin", "course")
+	iid, err := s.OpenMR("campus/infra", "course", "main", "A course")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.git("checkout", "-q", "main")
+	w.git("merge", "-q", "course")
+	w.git("push", "-q", "origin", "main")
+	if err := s.MergeMR("campus/infra", iid); err == nil || !strings.Contains(err.Error(), "it is merged") {
+		t.Errorf("merging what was merged by hand gave %v", err)
+	}
+}
+
 func TestMergeConflictIsRefused(t *testing.T) {
 	s := start(t, Options{})
 	w := clone(t, s, "campus/infra", "alice")

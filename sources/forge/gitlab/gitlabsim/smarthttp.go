@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // serveGit answers git's smart HTTP protocol by running the git binary's own
@@ -204,6 +205,7 @@ func (s *Server) branchMoved(p *project, by *user, ref, before, after string) {
 	if after == "" {
 		return
 	}
+	s.noticeMerges(p, by, branch, after)
 	type open struct {
 		target *project
 		m      *mergeRequest
@@ -225,5 +227,27 @@ func (s *Server) branchMoved(p *project, by *user, ref, before, after string) {
 			continue
 		}
 		s.tellOfRequest(o.target, o.m, "update", by)
+	}
+}
+
+// noticeMerges closes the requests that somebody has merged by hand: those whose
+// head the moved branch holds now.
+func (s *Server) noticeMerges(p *project, by *user, branch, tip string) {
+	var merged []*mergeRequest
+	s.mu.Lock()
+	for _, m := range p.requests {
+		if m.state == "opened" && m.into == branch {
+			merged = append(merged, m)
+		}
+	}
+	s.mu.Unlock()
+	for _, m := range merged {
+		if _, err := s.git(p.dir, nil, "merge-base", "--is-ancestor", m.sha, tip); err != nil {
+			continue
+		}
+		s.mu.Lock()
+		m.state, m.mergeCommit, m.updated = "merged", tip, time.Now()
+		s.mu.Unlock()
+		s.tellOfRequest(p, m, "merge", by)
 	}
 }

@@ -20,8 +20,8 @@ function Get-Sha256([byte[]]$Bytes) {
     return [System.BitConverter]::ToString($sha.ComputeHash($Bytes)).Replace('-', '').ToLowerInvariant()
 }
 
-function Read-Part([string]$Length, [string]$Hash) {
-    $bytes = [System.Convert]::FromBase64String([string][System.Console]::In.ReadLine())
+function Read-Part([string]$Line, [string]$Length, [string]$Hash) {
+    $bytes = [System.Convert]::FromBase64String($Line)
     if ([string]$bytes.Length -cne $Length -or (Get-Sha256 $bytes) -cne $Hash) {
         throw 'standard input is damaged'
     }
@@ -37,12 +37,15 @@ function Write-Frame([string]$Json) {
 
 $stage = 'frame'
 try {
-    if ([string][System.Console]::In.ReadLine() -cnotmatch 'provost1 (\d+) ([0-9a-f]{64}) (\d+) ([0-9a-f]{64})\s*$') {
+    # PowerShell itself reads what is piped in, line by line, into $input. Reading
+    # from [Console]::In would race with that and lose lines.
+    $lines = @($input)
+    if ($lines.Count -lt 3 -or -not ([string]$lines[0] -cmatch 'provost1 (\d+) ([0-9a-f]{64}) (\d+) ([0-9a-f]{64})\s*$')) {
         throw 'standard input is lost'
     }
     $head = $Matches
-    $program = [ScriptBlock]::Create((Read-Part $head[1] $head[2]))
-    $doc = ConvertFrom-Json -InputObject (Read-Part $head[3] $head[4])
+    $program = [ScriptBlock]::Create((Read-Part $lines[1] $head[1] $head[2]))
+    $doc = ConvertFrom-Json -InputObject (Read-Part $lines[2] $head[3] $head[4])
     $stage = 'script'
     & $program $doc | ForEach-Object -Process {
         [void]$sent.Append((Write-Frame $_)).Append("`n")

@@ -84,9 +84,6 @@ func newWalk(r *Reconciler) *walk {
 func (w *walk) add(c inventory.Change, blocked string) {
 	t := &task{Change: c, waits: map[inventory.Key]bool{}, finished: blocked != ""}
 	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
-	if claimer, ok := w.system(c.Key).(Claimer); ok && blocked == "" {
-		t.claims = claimer.Claims(c)
-	}
 	w.tasks = append(w.tasks, t)
 	w.byKey[c.Key] = t
 	for _, need := range c.Needs {
@@ -194,8 +191,12 @@ func (w *walk) release(t *task) {
 	}
 }
 
-// makeReady queues a task that nothing but claims holds back any more.
+// makeReady queues a task that nothing but claims holds back any more. Only now
+// are the claims asked for: where a guest was put is known once it was made.
 func (w *walk) makeReady(t *task) {
+	if claimer, ok := w.system(t.Key).(Claimer); ok {
+		t.claims = claimer.Claims(t.Change)
+	}
 	at, _ := slices.BinarySearchFunc(w.ready, t, sooner)
 	w.ready = slices.Insert(w.ready, at, t)
 }

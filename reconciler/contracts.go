@@ -87,7 +87,8 @@ type System interface {
 }
 
 // Claimer is a System that says what a change occupies while it runs. It is
-// asked once a change; where the right width changes meanwhile, see [Widener].
+// asked once a change, when all that the change needs is done; where the right
+// width changes meanwhile, see [Widener].
 type Claimer interface {
 	Claims(inventory.Change) []inventory.Claim
 }

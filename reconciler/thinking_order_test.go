@@ -1,0 +1,20 @@
+package reconciler
+
+import "github.com/provost-dev/provost/reconciler/plan"
+
+// Order lets tests outside the package, which may use package policies, do the
+// part of thinking that stands between the verdict and the first request: the
+// graph of needs, and what is begun first.
+func Order(p plan.Plan) int {
+	w := newWalk(&Reconciler{})
+	for _, s := range p.Steps {
+		w.add(s.Change, s.Reason)
+	}
+	w.measure()
+	for _, t := range w.tasks {
+		if !t.finished && len(t.waits) == 0 {
+			w.makeReady(t)
+		}
+	}
+	return len(w.ready)
+}

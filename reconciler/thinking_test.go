@@ -1,0 +1,337 @@
+package reconciler_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/policies"
+	"github.com/provost-dev/provost/projects"
+	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/plan"
+)
+
+// thinkingCampus has room for as many guests as anybody wants to think about.
+const thinkingCampus = `apiVersion: provost/v1
+kind: Campus
+name: isima
+clusters:
+  cri:
+    vmids: 100000-9999999
+    nodes: [pve1, pve2, pve3, pve4, pve5]
+    defaults: {storage: vol-ceph-1, swap: 512}
+networks:
+  servers: {cluster: cri, bridge: vibr279, cidr: 10.0.0.0/8, gateway: 10.255.255.254, nameserver: 10.255.255.1}
+  students: {cluster: cri, bridge: vibr285, cidr: 172.16.0.0/12, gateway: 172.31.255.254, dhcp: {system: ad}}
+zones:
+  etu.isima.fr: {system: ad, ttl: 1200}
+  cri.local.isima.fr: {system: ad}
+  10.in-addr.arpa: {system: ad}
+`
+
+const thinkingLimits = `apiVersion: provost/v1
+kind: Limits
+quotas:
+  student:
+    default: {guests: 1, cores: 4, memory: 12 GiB, disk: 50 GiB}
+  project:
+    default: {guests: 25, cores: 64, memory: 128 GiB, disk: 2 TiB}
+  cohort:
+    default: {guests: 500}
+allow:
+  - for: cohort/*
+    storages: [vol-ceph-1]
+    bridges: [vibr284, vibr285]
+    bases: [debian12-cinnamon, "dirs-nfs:debian-*"]
+    zones: [etu.isima.fr]
+  - for: workspace/projects
+    bridges: [vibr279]
+    zones: [cri.local.isima.fr]
+names:
+  - for: cohort/*
+    like: "vm-{student}"
+  - for: project/*
+    like: "*.cri.local.isima.fr"
+`
+
+const thinkingCohort = `apiVersion: provost/v1
+kind: Cohort
+title: Cohort %d
+cluster: cri
+template:
+  kind: ct
+  base: debian12-cinnamon
+  cores: 4
+  memory: 6144
+  disk: 50
+  bridge: students
+  features: nesting=1
+  tags: [bureau]
+  pool: etudiants
+  zone: etu.isima.fr
+flavours:
+  calcul: {memory: 12288, tags: [calcul]}
+students:
+`
+
+const thinkingProject = `- hostname: srv%d-%d.cri.local.isima.fr
+  description: Server %d of project %d
+  base: dirs-nfs:debian-12-standard
+  cores: 2
+  memory: 2048
+  disk: 20
+  net0: servers
+  ip: 10.%d.%d.%d/8
+  features: nesting=1
+  tags: [web]
+  pool: projets
+  onboot: true
+  power: running
+`
+
+// thinkingTree is a campus of n guests, all of it YAML: nine in ten are
+// students' (cohorts of 500, two lines each, one in five with a flavour), one
+// in ten a server that a project declares in full (25 a project).
+func thinkingTree(n int) projects.Tree {
+	tree := projects.Tree{}
+	put := func(path, text string) { tree[path] = projects.File{Data: []byte(text)} }
+	put("campus.yaml", thinkingCampus)
+	put("policies/limits.yaml", thinkingLimits)
+	servers := n / 10
+	for c, left := 0, n-servers; left > 0; c, left = c+1, left-500 {
+		var b strings.Builder
+		fmt.Fprintf(&b, thinkingCohort, c)
+		for s := range min(left, 500) {
+			fmt.Fprintf(&b, "- login: stud%dx%d\n  name: Hélène MARTIN-%d\n", c, s, s)
+			if s%5 == 0 {
+				b.WriteString("  flavour: calcul\n")
+			}
+		}
+		put(fmt.Sprintf("cohorts/c%d.yaml", c), b.String())
+	}
+	for p, left := 0, servers; left > 0; p, left = p+1, left-25 {
+		var b strings.Builder
+		b.WriteString("cluster: cri\nct:\n")
+		for s := range min(left, 25) {
+			at := p*25 + s + 1
+			fmt.Fprintf(&b, thinkingProject, p, s, s, p, at>>16, at>>8&255, at&255)
+		}
+		put(fmt.Sprintf("projects/p%d.yaml", p), b.String())
+	}
+	return tree
+}
+
+// observed is what a cluster has before anything of ours is on it.
+func observed() []inventory.Resource {
+	live := []inventory.Resource{
+		{Key: "cri/template/9000", Attrs: inventory.Attrs{"type": "lxc", "name": "debian12-cinnamon", "node": "pve1", "disk": "12", "storage": "vol-ceph-1"}},
+	}
+	for i := range 5 {
+		node := fmt.Sprintf("pve%d", i+1)
+		live = append(live,
+			inventory.Resource{Key: inventory.Key("cri/node/" + node), Attrs: inventory.Attrs{"status": "online", "cores": "64", "memory": "1000000000", "used": "0"}},
+			inventory.Resource{Key: inventory.Key("cri/storage/" + node + "/vol-ceph-1"), Attrs: inventory.Attrs{"size": "100000000", "used": "0", "shared": "1"}})
+	}
+	return live
+}
+
+// asDesired is what the systems would list once everything desired is done.
+func asDesired(d projects.Desired) []inventory.Resource {
+	live := observed()
+	for _, r := range d.Resources {
+		r = r.Clone()
+		r.Needs = nil
+		maps.DeleteFunc(r.Attrs, func(name, _ string) bool { return inventory.CreateOnly(name) })
+		if r.Key.Kind() == inventory.KindPower {
+			r.Attrs["boot"] = "done"
+		}
+		live = append(live, r)
+	}
+	return live
+}
+
+// stage is one part of thinking, in the order of a pass.
+type stage int
+
+const (
+	decode stage = iota
+	expand
+	diff
+	judge
+	order
+	stages
+)
+
+var stageNames = [stages]string{"decode", "expand", "diff", "policy", "order"}
+
+// thinker makes the part of a pass that asks nobody anything.
+type thinker struct {
+	tree   projects.Tree
+	live   []inventory.Resource
+	engine *policies.Engine
+}
+
+// newThinker has its rules compiled: a daemon does that when they change, and not in every pass.
+func newThinker(tb testing.TB, n int, fresh bool) *thinker {
+	tb.Helper()
+	t := &thinker{tree: thinkingTree(n), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
+	if !fresh {
+		t.live = asDesired(projects.Load(t.tree).Desired(t.live))
+	}
+	if _, err := t.engine.Check(tb.Context(), reconciler.PolicyInput{Rules: t.tree}); err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+// thought is what a pass thinks.
+type thought struct {
+	campus     *projects.Campus
+	desired    projects.Desired
+	plan       plan.Plan
+	violations []reconciler.Violation
+	ready      int
+}
+
+// think does all stages as [reconciler.Reconciler.RunOnce] does them, each within a call of around.
+func (t *thinker) think(ctx context.Context, around func(stage, func())) (th thought, err error) {
+	around(decode, func() { th.campus = projects.Load(t.tree) })
+	around(expand, func() { th.desired = th.campus.Desired(t.live) })
+	around(diff, func() {
+		p := plan.Diff(plan.Input{Desired: th.desired.Resources, Live: t.live, Unknown: th.desired.Frozen, FrozenFiles: th.desired.Files})
+		p = plan.Guard(p, t.live, plan.Declared{Files: th.desired.Files, Units: th.desired.Units}, plan.DefaultLimits)
+		th.plan = p.BlockDependants()
+	})
+	around(judge, func() {
+		th.violations, err = t.engine.Check(ctx, reconciler.PolicyInput{
+			Rules: t.tree, Plan: th.plan, Desired: th.desired.Resources, Live: t.live, Actor: "Camille <camille@isima.fr>", Time: time.Unix(0, 0),
+		})
+	})
+	around(order, func() { th.ready = reconciler.Order(th.plan.BlockDependants()) })
+	return th, err
+}
+
+// check ends a test whose campus was not thought through.
+func (th thought) check(tb testing.TB, err error, n int, fresh bool) {
+	tb.Helper()
+	guests := th.plan.Count().Actions[inventory.Create]
+	switch {
+	case err != nil:
+		tb.Fatal(err)
+	case len(th.desired.Problems) > 0:
+		tb.Fatal(th.desired.Problems[0])
+	case len(th.violations) > 0:
+		tb.Fatal(th.violations[0])
+	case fresh && guests < 3*n, !fresh && len(th.plan.Steps) > 0:
+		tb.Fatalf("%d guests give a plan of %d steps", n, len(th.plan.Steps))
+	case len(th.plan.BlockedSteps()) > 0:
+		tb.Fatalf("blocked: %+v", th.plan.BlockedSteps()[0])
+	}
+}
+
+// decodeOnly does what any program must that reads these files with this
+// library: strict nodes with their places, as decoding begins here too, or plain values.
+func decodeOnly(tree projects.Tree, target func() any) error {
+	for path, f := range tree {
+		loader, err := yaml.NewLoader(bytes.NewReader(f.Data))
+		if err != nil {
+			return err
+		}
+		if err := loader.Load(target()); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// plainFile is what the files would be decoded into by the shortest program.
+type plainFile struct {
+	APIVersion, Kind, Title, Cluster string
+	Template                         map[string]any
+	Flavours                         map[string]map[string]any
+	Students, CT                     []map[string]any
+	Rest                             map[string]any `yaml:",inline"`
+}
+
+func intoNodes() any  { return new(yaml.Node) }
+func intoValues() any { return new(plainFile) }
+
+// cost is what some work took of the processor, garbage collection included,
+// and of memory. Neither depends on what else the machine does.
+type cost struct {
+	cpu   time.Duration
+	bytes uint64
+}
+
+func measure(work func()) cost {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := cpuTime()
+	work()
+	cpu := cpuTime() - start
+	runtime.ReadMemStats(&after)
+	return cost{cpu, after.TotalAlloc - before.TotalAlloc}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it cannot fail with these arguments
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// median by processor time of several runs.
+func median(runs []cost) cost {
+	slices.SortFunc(runs, func(a, b cost) int { return int(a.cpu - b.cpu) })
+	return runs[len(runs)/2]
+}
+
+func (c cost) per(n int) string {
+	return fmt.Sprintf("%6.1f µs %6.1f kB", float64(c.cpu.Microseconds())/float64(n), float64(c.bytes)/float64(n)/1024)
+}
+
+// TestThinkingTable prints what docs/performance.md says about thinking.
+func TestThinkingTable(t *testing.T) {
+	for _, n := range []int{1_000, 10_000} {
+		for _, fresh := range []bool{false, true} {
+			thinker := newThinker(t, n, fresh)
+			costs := map[string][]cost{}
+			for range 5 {
+				var whole cost
+				th, err := thinker.think(t.Context(), func(s stage, work func()) {
+					c := measure(work)
+					costs[stageNames[s]] = append(costs[stageNames[s]], c)
+					whole.cpu, whole.bytes = whole.cpu+c.cpu, whole.bytes+c.bytes
+				})
+				th.check(t, err, n, fresh)
+				costs["whole"] = append(costs["whole"], whole)
+				costs["nodes"] = append(costs["nodes"], measure(func() { err = decodeOnly(thinker.tree, intoNodes) }))
+				costs["values"] = append(costs["values"], measure(func() { err = errors.Join(err, decodeOnly(thinker.tree, intoValues)) }))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("%d guests, all new: %v", n, fresh)
+			for _, name := range append(stageNames[:], "whole", "nodes", "values") {
+				t.Logf("%8s %s a guest", name, median(costs[name]).per(n))
+			}
+			ratio := float64(median(costs["whole"]).cpu)
+			t.Logf("  ratio to nodes %.2f, to values %.2f", ratio/float64(median(costs["nodes"]).cpu), ratio/float64(median(costs["values"]).cpu))
+		}
+	}
+}

@@ -42,6 +42,13 @@ func (c *Cluster) Inject(f Fault) {
 	c.faults = append(c.faults, &fault{Fault: f, left: left})
 }
 
+// ClearFaults forgets the faults that are left.
+func (c *Cluster) ClearFaults() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = nil
+}
+
 func (f *fault) wants(params map[string]string) bool {
 	for name, value := range f.Params {
 		if params[name] != value {

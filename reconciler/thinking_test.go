@@ -301,6 +301,8 @@ func median(runs []cost) cost {
 	return runs[len(runs)/2]
 }
 
+func (c cost) plus(d cost) cost { return cost{c.cpu + d.cpu, c.bytes + d.bytes} }
+
 func (c cost) per(n int) string {
 	return fmt.Sprintf("%6.1f µs %6.1f kB", float64(c.cpu.Microseconds())/float64(n), float64(c.bytes)/float64(n)/1024)
 }

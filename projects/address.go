@@ -14,7 +14,7 @@ func (r addressRange) String() string { return r.first.String() + "-" + r.last.S
 // readRanges reads "192.168.85.20-192.168.85.90", one address, or several of them.
 func readRanges(v value, in netip.Prefix) []addressRange {
 	var ranges []addressRange
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		from, to, two := strings.Cut(item.text, "-")
 		if !two {
 			to = from
@@ -73,7 +73,7 @@ func readInside(v value, in netip.Prefix) netip.Addr {
 // readAddresses reads a list of addresses of either family.
 func readAddresses(v value) []string {
 	var out []string
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		a, err := netip.ParseAddr(item.text)
 		if err != nil {
 			item.refuse("write addresses, separated by spaces", "%q is not an address", item.text)

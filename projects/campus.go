@@ -49,14 +49,15 @@ func (f *file) readSettings(v value) *settings {
 		name:     v.get("name").text,
 		clusters: map[string]*cluster{}, networks: map[string]*network{}, bridges: map[bridge]*network{}, zones: map[string]*zone{},
 	}
-	for name, c := range v.get("clusters").fields {
-		s.clusters[name] = readCluster(name, c)
+	clusters, zones := v.get("clusters"), v.get("zones")
+	for _, name := range clusters.names() {
+		s.clusters[name] = readCluster(name, clusters.get(name))
 	}
-	for name, z := range v.get("zones").fields {
-		s.zones[name] = readZone(name, z)
+	for _, name := range zones.names() {
+		s.zones[name] = readZone(name, zones.get(name))
 	}
 	networks := v.get("networks")
-	for _, name := range networks.names {
+	for _, name := range networks.names() {
 		n := s.readNetwork(name, networks.get(name))
 		s.networks[name] = n
 		id := bridge{n.cluster, n.bridge, n.tag}

@@ -2,14 +2,13 @@ package projects
 
 import (
 	"net/netip"
-	"strings"
 
 	"github.com/provost-dev/provost/inventory"
 )
 
 // dispute is a claim that several machines make.
 type dispute struct {
-	what      string
+	what      thing
 	claimants []claimant
 }
 
@@ -44,11 +43,26 @@ func settle(machines []*machine, live *liveState) (map[*machine]string, []Proble
 }
 
 // disputes are the claims made more than once, in the order of the machines.
+// Nearly all are made once: those only pass through the counting.
 func disputes(machines []*machine) []dispute {
-	index := map[string]int{}
+	times := make(map[thing]int, 2*len(machines))
+	disputed := false
+	for _, m := range machines {
+		for _, c := range m.claims {
+			times[c.what]++
+			disputed = disputed || times[c.what] > 1
+		}
+	}
+	if !disputed {
+		return nil
+	}
+	index := map[thing]int{}
 	var all []dispute
 	for _, m := range machines {
 		for _, c := range m.claims {
+			if times[c.what] == 1 {
+				continue
+			}
 			i, known := index[c.what]
 			if !known {
 				i = len(all)
@@ -57,13 +71,7 @@ func disputes(machines []*machine) []dispute {
 			all[i].claimants = append(all[i].claimants, claimant{m, c.place})
 		}
 	}
-	var disputed []dispute
-	for _, d := range all {
-		if len(d.claimants) > 1 {
-			disputed = append(disputed, d)
-		}
-	}
-	return disputed
+	return all
 }
 
 // keeper is the one machine that lives under the claim, or nil.
@@ -98,19 +106,18 @@ func (d dispute) refusal(loser claimant, keeper *machine) Problem {
 
 // holds reports whether the live machine of this very declaration has what is
 // claimed.
-func (l *liveState) holds(m *machine, what string) bool {
+func (l *liveState) holds(m *machine, what thing) bool {
 	guest, ok := l.guestOf(m)
 	if !ok || guest.Owner.Unit != m.owner.Unit || guest.Owner.Student != m.owner.Student {
 		return false
 	}
-	kind, thing, _ := strings.Cut(what, " ")
-	switch kind {
-	case "VMID":
-		return strings.HasPrefix(thing, guest.Attrs["vmid"]+" ")
-	case "MAC":
-		return l.macs[strings.TrimPrefix(thing, "address ")] == guest.Key
-	case "address":
-		a, err := netip.ParseAddr(thing)
+	switch what.kind {
+	case aVMID:
+		return guest.Attrs["vmid"] == what.name
+	case aMAC:
+		return l.macs[what.name] == guest.Key
+	case anIP:
+		a, err := netip.ParseAddr(what.name)
 		mac := l.addresses[a]
 		return err == nil && mac != "" && l.macs[mac] == guest.Key
 	default: // host and DNS names: whose machine stands, has them
@@ -137,12 +144,14 @@ func (b *builder) refuseTaken() {
 }
 
 // foreignUser is the foreign guest that has a claimed address or MAC, or "".
-func (l *liveState) foreignUser(what string) inventory.Key {
-	mac, isMAC := strings.CutPrefix(what, "MAC address ")
-	if address, ok := strings.CutPrefix(what, "address "); ok {
-		a, _ := netip.ParseAddr(address)
+func (l *liveState) foreignUser(what thing) inventory.Key {
+	mac := what.name
+	switch what.kind {
+	case aMAC:
+	case anIP:
+		a, _ := netip.ParseAddr(what.name)
 		mac = l.addresses[a]
-	} else if !isMAC {
+	default:
 		return ""
 	}
 	if key := l.macs[mac]; key.Kind() == inventory.KindForeign {
@@ -154,8 +163,11 @@ func (l *liveState) foreignUser(what string) inventory.Key {
 // withLive gives a machine the claims that only the live state shows: the
 // address that DHCP already reserves for it.
 func (m *machine) withLive(live *liveState) *machine {
+	if m.dhcp != "reserve" {
+		return m
+	}
 	guest, ok := live.guestOf(m)
-	if !ok || m.dhcp != "reserve" {
+	if !ok {
 		return m
 	}
 	a, ok := live.reservationOf(m, guest.Attrs["net0.mac"])
@@ -163,7 +175,7 @@ func (m *machine) withLive(live *liveState) *machine {
 		return m
 	}
 	with := *m
-	with.claims = append(m.claims[:len(m.claims):len(m.claims)], claim{"address " + a.String(), m.place})
+	with.claims = append(m.claims[:len(m.claims):len(m.claims)], claim{thing{kind: anIP, name: a.String()}, m.place})
 	return &with
 }
 

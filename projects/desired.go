@@ -10,7 +10,7 @@ import (
 
 // Problems are all errors that show without a live state, in reading order.
 func (c *Campus) Problems() []Problem {
-	_, disputed := settle(c.machines(), indexLive(nil))
+	_, disputed := settle(c.machines, indexLive(nil))
 	return sortProblems(slices.Concat(c.problems, disputed))
 }
 
@@ -20,15 +20,17 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b := &builder{settings: c.settings, live: indexLive(live)}
 	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}}
 	c.describe(&b.out)
-	machines := c.machines()
-	for i, m := range machines {
+	machines := make([]*machine, len(c.machines))
+	for i, m := range c.machines {
 		machines[i] = m.withLive(b.live)
 	}
 	refused, disputed := settle(machines, b.live)
 	b.out.Problems = slices.Concat(c.problems, disputed)
-	for _, m := range machines {
+	sites := make([]site, len(machines))
+	for i, m := range machines {
 		guest, isLive := b.live.guestOf(m)
-		b.sites = append(b.sites, &site{machine: m, guest: guest, isLive: isLive, refused: refused[m]})
+		sites[i] = site{machine: m, guest: guest, isLive: isLive, refused: refused[m]}
+		b.sites = append(b.sites, &sites[i])
 	}
 	b.refuseTaken()
 	b.assignVMIDs()
@@ -37,14 +39,13 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b.assignNodes()
 	b.produce()
 	b.freeze()
-	slices.SortFunc(b.out.Resources, func(x, y inventory.Resource) int { return cmp.Compare(x.Key, y.Key) })
 	b.out.Problems = sortProblems(b.out.Problems)
 	return b.out
 }
 
-// machines are the machines of all readable files, sorted by key: the order in
+// sound are the machines of all readable files, sorted by key: the order in
 // which everything is handed out.
-func (c *Campus) machines() []*machine {
+func (c *Campus) sound() []*machine {
 	var all []*machine
 	for _, u := range c.units {
 		if c.settings == nil || u.broken() != "" {
@@ -54,7 +55,7 @@ func (c *Campus) machines() []*machine {
 			all = append(all, &u.machines[i])
 		}
 	}
-	slices.SortStableFunc(all, func(x, y *machine) int {
+	slices.SortFunc(all, func(x, y *machine) int {
 		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.owner.Unit, y.owner.Unit))
 	})
 	return all
@@ -91,7 +92,7 @@ type builder struct {
 // site is a machine with what it was handed out.
 type site struct {
 	*machine
-	guest   inventory.Resource // the live guest that it is already
+	guest   *inventory.Resource // the live guest that it is already, or absent
 	isLive  bool
 	vmid    int
 	macs    []string   // one for each of the nics
@@ -116,11 +117,13 @@ func (b *builder) warn(s *site, hint, format string, args ...any) {
 }
 
 // known is what is live of the machine: the guest that it is, or the foreign one
-// that it is about to adopt.
-func (b *builder) known(s *site) (inventory.Resource, bool) {
+// that it is about to adopt; absent where there is neither.
+func (b *builder) known(s *site) *inventory.Resource {
 	if s.isLive || s.adopt == 0 {
-		return s.guest, s.isLive
+		return s.guest
 	}
-	r, ok := b.live.byKey[s.adopts()]
-	return r, ok
+	if r, ok := b.live.byKey[s.adopts()]; ok {
+		return r
+	}
+	return absent
 }

@@ -15,7 +15,7 @@ func (d *draft) readDNS() {
 	}
 	d.dns = d.dnsMode()
 	if d.fqdn != "" && d.dns != "none" {
-		d.claim(d.place, "DNS name %s", d.fqdn)
+		d.claim(d.place, thing{kind: aDNSName, name: d.fqdn})
 	}
 	if d.dns == "managed" && d.fqdn != "" {
 		for _, n := range d.nics {
@@ -119,22 +119,22 @@ func (d *draft) readOtherNames() {
 		v.refuse("add zone:, or write the host name in full", "%s lies in no zone of campus.yaml", d.hostname)
 		return
 	}
-	for _, item := range cname.items {
+	for _, item := range cname.items() {
 		if name, ok := d.otherName(item, item.text); ok && name == d.fqdn {
 			item.refuse("remove it", "%s is the machine's own name", name)
 		} else if ok {
-			d.claim(item.place, "DNS name %s", name)
+			d.claim(item.place, thing{kind: aDNSName, name: name})
 			d.records = append(d.records, d.unit.settings.record(name, "CNAME", d.fqdn, d.owner))
 		}
 	}
-	for _, name := range txt.names {
+	for _, name := range txt.names() {
 		v := txt.get(name)
 		if len(v.text) > txtLimit || strings.ContainsAny(v.text, "\n\t") {
 			v.refuse("shorten it to one line of 254 characters", "the text does not fit one TXT record")
 		}
 		if name, ok := d.otherName(v, name); ok {
 			if name != d.fqdn {
-				d.claim(v.place, "TXT record %s", name)
+				d.claim(v.place, thing{kind: aTXT, name: name})
 			}
 			d.records = append(d.records, d.unit.settings.record(name, "TXT", v.text, d.owner))
 		}

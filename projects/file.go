@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,7 +17,8 @@ type file struct {
 	path     string
 	owner    inventory.Owner // whom its problems concern
 	text     string          // what positions count in; for CSV the decoded text
-	lines    []string        // text split, once somebody asks
+	split    sync.Once
+	lines    []string // text split, once somebody asks
 	problems []Problem
 }
 
@@ -31,9 +33,7 @@ const excerptLimit = 160
 
 // line is the text of a line counted from 1, or "" where there is none.
 func (f *file) line(n int) string {
-	if f.lines == nil {
-		f.lines = strings.Split(f.text, "\n")
-	}
+	f.split.Do(func() { f.lines = strings.Split(f.text, "\n") })
 	if n < 1 || n > len(f.lines) {
 		return ""
 	}
@@ -73,6 +73,9 @@ func (f *file) whole() place { return place{file: f} }
 
 // broken says why nothing of the file can be believed, or "".
 func (f *file) broken() string {
+	if len(f.problems) == 0 {
+		return ""
+	}
 	errors, first := 0, Problem{}
 	for _, p := range sortProblems(slices.Clone(f.problems)) {
 		if p.Warning {

@@ -88,7 +88,7 @@ func (d *draft) readKeySets(clonedContainer bool) {
 		return
 	}
 	var lines []string
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		set, ok := d.unit.keys[item.text]
 		switch {
 		case !ok:
@@ -114,7 +114,7 @@ func (d *draft) readTexts() {
 		if d.adopt != 0 && depth > 0 {
 			break
 		}
-		for _, item := range l.get("tags").items {
+		for _, item := range l.get("tags").items() {
 			t := tag(item.text)
 			if t == "" {
 				item.refuse("use letters and digits", "%q is not a tag", item.text)

@@ -10,38 +10,43 @@ import (
 
 // liveState is what is live, indexed once a call for what declarations ask of it.
 type liveState struct {
-	byKey     map[inventory.Key]inventory.Resource
-	vmids     map[string]map[int]inventory.Key // by cluster: taken VMIDs
-	macs      map[string]inventory.Key         // taken MACs, upper case, and the guest that has each
-	addresses map[netip.Addr]string            // addresses in use, with the MAC that uses each ("" unknown)
-	reserved  map[inventory.Key]netip.Addr     // by the reservation's key
-	leases    map[string]inventory.Resource    // by "dhcp/scope/ip" and by "dhcp/scope/hostname"
-	nodes     map[string][]inventory.Resource  // by cluster
-	templates map[string][]inventory.Resource  // by cluster
-	storages  map[inventory.Key]bool           // cluster/storage/node/name to shared
-	listed    map[string]bool                  // clusters whose storages are known
+	byKey     map[inventory.Key]*inventory.Resource // what stands on Proxmox
+	vmids     map[string]map[int]inventory.Key      // by cluster: taken VMIDs
+	macs      map[string]inventory.Key              // taken MACs, upper case, and the guest that has each
+	addresses map[netip.Addr]string                 // addresses in use, with the MAC that uses each ("" unknown)
+	reserved  map[inventory.Key]netip.Addr          // by the reservation's key
+	leases    map[string]*inventory.Resource        // by "dhcp/scope/ip" and by "dhcp/scope/hostname"
+	nodes     map[string][]inventory.Resource       // by cluster
+	templates map[string][]inventory.Resource       // by cluster
+	sources   []*inventory.Resource                 // what a machine may be cloned from: templates and all guests
+	foreign   []*inventory.Resource
+	storages  map[inventory.Key]bool // cluster/storage/node/name to shared
+	listed    map[string]bool        // clusters whose storages are known
 }
 
 func indexLive(live []inventory.Resource) *liveState {
 	l := &liveState{
-		byKey: make(map[inventory.Key]inventory.Resource, len(live)),
-		vmids: map[string]map[int]inventory.Key{}, macs: map[string]inventory.Key{},
+		byKey: make(map[inventory.Key]*inventory.Resource, len(live)),
+		vmids: map[string]map[int]inventory.Key{}, macs: make(map[string]inventory.Key, len(live)/4),
 		addresses: map[netip.Addr]string{}, reserved: map[inventory.Key]netip.Addr{},
-		leases: map[string]inventory.Resource{}, nodes: map[string][]inventory.Resource{},
+		leases: map[string]*inventory.Resource{}, nodes: map[string][]inventory.Resource{},
 		templates: map[string][]inventory.Resource{}, storages: map[inventory.Key]bool{}, listed: map[string]bool{},
 	}
-	for _, r := range live {
-		l.byKey[r.Key] = r
+	for i := range live {
+		r := &live[i]
 		switch system := r.Key.System(); r.Key.Kind() {
 		case inventory.KindGuest:
 			l.guest(r, r.Attrs["vmid"])
+		case inventory.KindPower:
+			l.byKey[r.Key] = r
 		case inventory.KindForeign:
 			l.guest(r, r.Key.Name())
+			l.foreign = append(l.foreign, r)
 		case inventory.KindTemplate:
 			l.guest(r, r.Key.Name())
-			l.templates[system] = append(l.templates[system], r)
+			l.templates[system] = append(l.templates[system], *r)
 		case inventory.KindNode:
-			l.nodes[system] = append(l.nodes[system], r)
+			l.nodes[system] = append(l.nodes[system], *r)
 		case inventory.KindStorage:
 			l.storages[r.Key] = r.Attrs["shared"] == "1"
 			l.listed[system] = true
@@ -56,7 +61,9 @@ func indexLive(live []inventory.Resource) *liveState {
 
 // guest takes the VMID, the MACs and the static addresses of anything that
 // stands on Proxmox, ours or not.
-func (l *liveState) guest(r inventory.Resource, vmid string) {
+func (l *liveState) guest(r *inventory.Resource, vmid string) {
+	l.byKey[r.Key] = r
+	l.sources = append(l.sources, r)
 	system := r.Key.System()
 	if l.vmids[system] == nil {
 		l.vmids[system] = map[int]inventory.Key{}
@@ -64,20 +71,24 @@ func (l *liveState) guest(r inventory.Resource, vmid string) {
 	if n, err := strconv.Atoi(vmid); err == nil {
 		l.vmids[system][n] = r.Key
 	}
-	for _, name := range strings.FieldsFunc(r.Attrs["nets"], func(c rune) bool { return c == ',' }) {
+	for name := range strings.SplitSeq(r.Attrs["nets"], ",") {
 		mac := strings.ToUpper(r.Attrs[name+".mac"])
 		if mac != "" {
 			l.macs[mac] = r.Key
 		}
 		for _, attr := range []string{".ip", ".ip6"} {
-			if p, err := netip.ParsePrefix(r.Attrs[name+attr]); err == nil {
+			ip := r.Attrs[name+attr]
+			if ip == "" || ip == "dhcp" {
+				continue
+			}
+			if p, err := netip.ParsePrefix(ip); err == nil {
 				l.addresses[p.Addr()] = mac
 			}
 		}
 	}
 }
 
-func (l *liveState) reservation(r inventory.Resource) {
+func (l *liveState) reservation(r *inventory.Resource) {
 	a, err := netip.ParseAddr(r.Attrs["ip"])
 	if err != nil {
 		return
@@ -87,7 +98,7 @@ func (l *liveState) reservation(r inventory.Resource) {
 }
 
 // lease takes the address; one under our own MAC does not keep us from it.
-func (l *liveState) lease(r inventory.Resource) {
+func (l *liveState) lease(r *inventory.Resource) {
 	scope, ip, _ := strings.Cut(r.Key.Name(), "/")
 	a, err := netip.ParseAddr(ip)
 	if err != nil {
@@ -108,7 +119,7 @@ func dashMAC(s string) string  { return strings.ToLower(strings.ReplaceAll(s, ":
 
 // guestOf is the live guest that a machine already is: under its key, or under
 // the name it had before.
-func (l *liveState) guestOf(m *machine) (inventory.Resource, bool) {
+func (l *liveState) guestOf(m *machine) (*inventory.Resource, bool) {
 	if r, ok := l.byKey[m.key]; ok {
 		return r, true
 	}
@@ -117,8 +128,11 @@ func (l *liveState) guestOf(m *machine) (inventory.Resource, bool) {
 			return r, true
 		}
 	}
-	return inventory.Resource{}, false
+	return absent, false
 }
+
+// absent is what is known of what is not there. Nobody writes to it.
+var absent = &inventory.Resource{}
 
 // powerKey is the power of a guest.
 func powerKey(guest inventory.Key) inventory.Key {

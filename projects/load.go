@@ -19,9 +19,10 @@ const maxFile = 1 << 20
 // Campus is everything that a tree declares, read and checked. It does not
 // change any more and may be used concurrently.
 type Campus struct {
-	settings *settings // nil where campus.yaml is broken
-	broken   string    // why campus.yaml cannot be believed, or ""
-	units    []*unit   // sorted by path
+	settings *settings  // nil where campus.yaml is broken
+	broken   string     // why campus.yaml cannot be believed, or ""
+	units    []*unit    // sorted by path
+	machines []*machine // of the readable files, sorted by key
 	rosters  map[string]*roster
 	keys     map[string]keySet
 	files    []*file // all that were read
@@ -126,7 +127,7 @@ func (c *Campus) loadUnit(p string, content File) {
 	}
 	f, ok := c.open(p, content)
 	f.owner = inventory.Owner{File: p, Unit: kind + "/" + baseName(p)}
-	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), lines: map[string]place{}}
+	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), claimed: map[thing]place{}}
 	c.units = append(c.units, u)
 	if !unitLike.re.MatchString(baseName(p)) {
 		f.whole().refuse("rename the file: "+unitLike.rule, "the file's name is the %s's, and %q is not %s", kind, baseName(p), unitLike.what)
@@ -203,7 +204,6 @@ func (c *Campus) collect() {
 		}
 	}
 	for _, f := range c.files {
-		f.line(0) // splits the text, so that nothing is written any more
 		for _, p := range f.problems {
 			if c.settings != nil && !p.Owner.IsZero() {
 				p.Owner.Campus = c.settings.name
@@ -212,4 +212,5 @@ func (c *Campus) collect() {
 		}
 	}
 	c.problems = sortProblems(c.problems)
+	c.machines = c.sound()
 }

@@ -2,7 +2,7 @@ package projects
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"strconv"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -11,10 +11,7 @@ import (
 // hash of key and interface, so that DHCP can be told of a machine before it is
 // made. A collision is salted again, in key order.
 func (b *builder) assignMACs() {
-	taken := map[string]bool{}
-	for mac := range b.live.macs {
-		taken[mac] = true
-	}
+	taken := map[string]bool{} // beside the live ones
 	for _, s := range b.sites {
 		for _, n := range s.nics {
 			if n.mac != "" {
@@ -23,7 +20,7 @@ func (b *builder) assignMACs() {
 		}
 	}
 	for _, s := range b.sites {
-		known, _ := b.known(s)
+		known := b.known(s)
 		s.macs = make([]string, len(s.nics))
 		for i, n := range s.nics {
 			live := colonMAC(known.Attrs[n.name+".mac"])
@@ -33,20 +30,34 @@ func (b *builder) assignMACs() {
 			case live != "":
 				s.macs[i] = live
 			case s.refused == "":
-				s.macs[i] = deriveMAC(s.key, n.name, taken)
+				s.macs[i] = b.deriveMAC(s.key, n.name, taken)
+				taken[s.macs[i]] = true
 			}
-			taken[s.macs[i]] = true
 		}
 	}
 }
 
 // deriveMAC is a locally administered unicast address that nobody has.
-func deriveMAC(key inventory.Key, nic string, taken map[string]bool) string {
+func (b *builder) deriveMAC(key inventory.Key, nic string, taken map[string]bool) string {
 	for salt := 0; ; salt++ {
-		h := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", key, nic, salt))
-		mac := fmt.Sprintf("%02X:%02X:%02X:%02X:%02X:%02X", h[0]&0xFC|0x02, h[1], h[2], h[3], h[4], h[5])
-		if !taken[mac] {
+		h := sha256.Sum256([]byte(string(key) + " " + nic + " " + strconv.Itoa(salt)))
+		mac := macOf([6]byte(h[:6]))
+		if _, live := b.live.macs[mac]; !live && !taken[mac] {
 			return mac
 		}
 	}
+}
+
+// macOf writes bytes down, made into those of a local address of one machine.
+func macOf(b [6]byte) string {
+	const digits = "0123456789ABCDEF"
+	b[0] = b[0]&0xFC | 0x02
+	var text [17]byte
+	for i, c := range b {
+		text[3*i], text[3*i+1] = digits[c>>4], digits[c&15]
+		if i < 5 {
+			text[3*i+2] = ':'
+		}
+	}
+	return string(text[:])
 }

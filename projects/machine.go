@@ -45,8 +45,35 @@ type nic struct {
 
 // claim is something that only one machine of the campus may have.
 type claim struct {
-	what  string // "VMID 20030 on cri", "address 192.168.79.170"
+	what  thing
 	place place
+}
+
+// thing is what can be claimed.
+type thing struct {
+	kind thingKind
+	name string // "20030", "192.168.79.170"
+	on   string // the cluster, where each has its own
+}
+
+type thingKind string
+
+// The kinds of things, in the words of messages.
+const (
+	aVMID    thingKind = "VMID"
+	aHost    thingKind = "host name"
+	aMAC     thingKind = "MAC address"
+	anIP     thingKind = "address"
+	aDNSName thingKind = "DNS name"
+	aTXT     thingKind = "TXT record"
+)
+
+// String is a thing for people: "VMID 20030 on cri", "address 192.168.79.170".
+func (t thing) String() string {
+	if t.on != "" {
+		return string(t.kind) + " " + t.name + " on " + t.on
+	}
+	return string(t.kind) + " " + t.name
 }
 
 // layer is one place where a machine's keys may be said. Shared layers serve
@@ -112,7 +139,7 @@ func (d *draft) fits(name string, can bool, reason string) value {
 
 // read checks everything, so that all errors are told at once.
 func (d *draft) read() machine {
-	d.attrs = inventory.Attrs{}
+	d.attrs = make(inventory.Attrs, 24)
 	d.cluster = d.unit.cluster
 	d.adopt = d.layers[0].get("adopt").get("vmid").number()
 	d.readName()
@@ -146,7 +173,7 @@ func (d *draft) readName() {
 	}
 	d.key = inventory.MakeKey(d.cluster.name, inventory.KindGuest, d.hostname)
 	d.attrs["name"] = d.hostname
-	d.claim(d.place, "host name %s on %s", d.hostname, d.cluster.name)
+	d.claim(d.place, thing{aHost, d.hostname, d.cluster.name})
 }
 
 // expand fills in {login}, {n}, {n:02} and, in descriptions, {name} and others.
@@ -161,12 +188,34 @@ func (d *draft) expand(s string) string {
 			pairs = append(pairs, fmt.Sprintf("{n:0%d}", width), fmt.Sprintf("%0*d", width, d.n))
 		}
 	}
-	return strings.NewReplacer(pairs...).Replace(s)
+	return fillIn(s, pairs)
 }
 
-func (d *draft) claim(at place, format string, args ...any) {
-	d.claims = append(d.claims, claim{fmt.Sprintf(format, args...), at})
+// fillIn replaces the first of each pair by the second, once over. It does what
+// a strings.Replacer does, which takes long to make and serves one machine only.
+func fillIn(s string, pairs []string) string {
+	var b strings.Builder
+	for {
+		at := strings.IndexByte(s, '{')
+		if at < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:at])
+		s = s[at:]
+		word, text := s[:1], s[:1]
+		for i := 0; i < len(pairs); i += 2 {
+			if strings.HasPrefix(s, pairs[i]) {
+				word, text = pairs[i], pairs[i+1]
+				break
+			}
+		}
+		b.WriteString(text)
+		s = s[len(word):]
+	}
 }
+
+func (d *draft) claim(at place, what thing) { d.claims = append(d.claims, claim{what, at}) }
 
 // alone reports whether a key is said and may be: ten machines alike cannot
 // have one VMID.
@@ -183,7 +232,7 @@ func (d *draft) readLife() {
 	if d.adopt != 0 {
 		d.power = "ignore" // adopting writes the mark and nothing else
 		d.alone(d.layers[0].get("adopt"), "adopt")
-		d.claim(d.layers[0].get("adopt").place, "VMID %d on %s", d.adopt, d.cluster.name)
+		d.claim(d.layers[0].get("adopt").place, thing{aVMID, strconv.Itoa(d.adopt), d.cluster.name})
 	}
 	if v, _ := d.get("power"); v.set() {
 		d.power = v.text
@@ -207,7 +256,7 @@ func (d *draft) readFormerName(v value) {
 		v.refuse("write the former name, or remove was", "was: %s is the machine's present name", v.text)
 		return
 	}
-	d.claim(v.place, "host name %s on %s", v.text, d.cluster.name)
+	d.claim(v.place, thing{aHost, v.text, d.cluster.name})
 }
 
 func (d *draft) readVMID(v value) {
@@ -218,7 +267,7 @@ func (d *draft) readVMID(v value) {
 	case d.adopt == 0 && (d.vmid < d.cluster.first || d.vmid > d.cluster.last):
 		v.refuse("choose one of them, or leave it out", "VMID %d is outside the range %d-%d of cluster %s", d.vmid, d.cluster.first, d.cluster.last, d.cluster.name)
 	case d.adopt == 0:
-		d.claim(v.place, "VMID %d on %s", d.vmid, d.cluster.name)
+		d.claim(v.place, thing{aVMID, strconv.Itoa(d.vmid), d.cluster.name})
 	}
 }
 

@@ -40,11 +40,18 @@ func hostLabel(login string) string {
 
 // plainLetters takes the accents off: Hélène becomes Helene.
 func plainLetters(s string) string {
+	if isASCII(s) {
+		return s
+	}
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
 	if err != nil {
 		return s
 	}
 	return plain
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // tag makes a text into a Proxmox tag: [a-z0-9_][a-z0-9_+.-]*. Proxmox lowers

@@ -75,7 +75,7 @@ func (d *draft) readMAC(v value) string {
 	if strings.IndexByte("13579BDF", mac[1]) >= 0 || mac == "00:00:00:00:00:00" {
 		v.refuse("make the first byte even, as in 02:…", "%s is no address of a single machine", mac)
 	}
-	d.claim(v.place, "MAC address %s", mac)
+	d.claim(v.place, thing{kind: aMAC, name: mac})
 	return mac
 }
 
@@ -102,7 +102,7 @@ func (d *draft) readIPv4(n *nic, ip, gw value) {
 	if n.name == "net0" && gateway.IsValid() {
 		d.attrs["net0.gw"] = gateway.String()
 	}
-	d.claim(ip.place, "address %s", n.ip.Addr())
+	d.claim(ip.place, thing{kind: anIP, name: n.ip.Addr().String()})
 }
 
 func (d *draft) readIPv6(n *nic, ip6, gw6 value) {
@@ -128,7 +128,7 @@ func (d *draft) readIPv6(n *nic, ip6, gw6 value) {
 	if gateway.IsValid() {
 		d.attrs[n.name+".gw6"] = gateway.String()
 	}
-	d.claim(ip6.place, "address %s", n.ip6.Addr())
+	d.claim(ip6.place, thing{kind: anIP, name: n.ip6.Addr().String()})
 }
 
 // countUp gives the machines of a count the addresses that follow.

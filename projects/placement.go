@@ -13,18 +13,17 @@ import (
 func (b *builder) assignNodes() {
 	planned := map[string]map[string]int{} // cluster, node, MiB
 	sources := b.sources()
+	places := candidates{}
 	for _, s := range b.sites {
-		known, _ := b.known(s)
+		known := b.known(s)
 		s.node = known.Attrs["node"]
 		if declared := s.attrs["node"]; declared != "" {
 			s.node = declared
 		}
 		addMemory(planned, s.cluster.name, s.node, s.attrs["memory"])
 	}
-	for _, r := range b.live.byKey {
-		if r.Key.Kind() == inventory.KindForeign {
-			addMemory(planned, r.Key.System(), r.Attrs["node"], r.Attrs["memory"])
-		}
+	for _, r := range b.live.foreign {
+		addMemory(planned, r.Key.System(), r.Attrs["node"], r.Attrs["memory"])
 	}
 	for _, s := range b.sites {
 		if s.refused != "" || s.isLive {
@@ -35,7 +34,7 @@ func (b *builder) assignNodes() {
 			b.refuse(s, suggest(s.base(), sourceNames(b.live.templates[s.cluster.name])), "cluster %s has no template %q", s.cluster.name, s.base())
 		}
 		if s.node == "" && s.adopt == 0 && s.refused == "" {
-			b.place(s, planned[s.cluster.name], source)
+			b.place(s, planned[s.cluster.name], b.candidates(s, source, places))
 			addMemory(planned, s.cluster.name, s.node, s.attrs["memory"])
 		}
 	}
@@ -49,9 +48,8 @@ func addMemory(planned map[string]map[string]int, cluster, node, memory string) 
 	planned[cluster][node] += n
 }
 
-func (b *builder) place(s *site, planned map[string]int, source inventory.Resource) {
+func (b *builder) place(s *site, planned map[string]int, nodes []string) {
 	best := ""
-	nodes := b.candidates(s, source)
 	for _, node := range nodes {
 		if best == "" || planned[node] < planned[best] {
 			best = node
@@ -62,25 +60,44 @@ func (b *builder) place(s *site, planned map[string]int, source inventory.Resour
 	}
 }
 
-// candidates are the nodes that a new machine can be on, sorted. Where the
-// nodes are not known, those of campus.yaml are believed to be there.
-func (b *builder) candidates(s *site, source inventory.Resource) []string {
+// candidates are the nodes that a new machine can be on, by what decides that.
+type candidates map[storageOf][]string
+
+type storageOf struct {
+	cluster *cluster
+	storage string
+}
+
+// candidates are the nodes that a new machine can be on, sorted.
+func (b *builder) candidates(s *site, source *inventory.Resource, known candidates) []string {
 	if only := b.pinned(source); only != "" {
 		return []string{only}
 	}
+	on := storageOf{s.cluster, s.attrs["storage"]}
+	nodes, ok := known[on]
+	if !ok {
+		nodes = b.nodesWith(on)
+		known[on] = nodes
+	}
+	return nodes
+}
+
+// nodesWith are the nodes that are online and have a storage, sorted. Where the
+// nodes are not known, those of campus.yaml are believed to be there.
+func (b *builder) nodesWith(on storageOf) []string {
 	var nodes []string
-	for _, n := range b.live.nodes[s.cluster.name] {
+	for _, n := range b.live.nodes[on.cluster.name] {
 		name := n.Key.Name()
-		if n.Attrs["status"] == "online" && (len(s.cluster.nodes) == 0 || slices.Contains(s.cluster.nodes, name)) {
+		if n.Attrs["status"] == "online" && (len(on.cluster.nodes) == 0 || slices.Contains(on.cluster.nodes, name)) {
 			nodes = append(nodes, name)
 		}
 	}
-	if len(b.live.nodes[s.cluster.name]) == 0 {
-		nodes = slices.Clone(s.cluster.nodes)
+	if len(b.live.nodes[on.cluster.name]) == 0 {
+		nodes = slices.Clone(on.cluster.nodes)
 	}
-	if storage := s.attrs["storage"]; storage != "" && b.live.listed[s.cluster.name] {
+	if on.storage != "" && b.live.listed[on.cluster.name] {
 		nodes = slices.DeleteFunc(nodes, func(node string) bool {
-			_, there := b.live.storages[inventory.MakeKey(s.cluster.name, inventory.KindStorage, node, storage)]
+			_, there := b.live.storages[inventory.MakeKey(on.cluster.name, inventory.KindStorage, node, on.storage)]
 			return !there
 		})
 	}
@@ -90,7 +107,10 @@ func (b *builder) candidates(s *site, source inventory.Resource) []string {
 
 // pinned is the only node that a template can be cloned on, because it lies on
 // a storage that no other node has, or "".
-func (b *builder) pinned(source inventory.Resource) string {
+func (b *builder) pinned(source *inventory.Resource) string {
+	if source == absent {
+		return ""
+	}
 	node, storage := source.Attrs["node"], source.Attrs["storage"]
 	shared, known := b.live.storages[inventory.MakeKey(source.Key.System(), inventory.KindStorage, node, storage)]
 	if known && !shared {
@@ -102,35 +122,43 @@ func (b *builder) pinned(source inventory.Resource) string {
 // source names what a machine may be cloned from, by name or VMID.
 type source struct{ cluster, name string }
 
-// sources are all templates and, because a stopped guest can be cloned as well,
-// all guests.
-func (b *builder) sources() map[source]inventory.Resource {
-	all := map[source]inventory.Resource{}
-	for _, r := range b.live.byKey {
-		vmid := r.Attrs["vmid"]
-		switch r.Key.Kind() {
-		case inventory.KindTemplate, inventory.KindForeign:
-			vmid = r.Key.Name()
-		case inventory.KindGuest:
-		default:
-			continue
+// sources finds what the new machines are cloned from among all templates and,
+// because a stopped guest can be cloned as well, all guests; absent for what is
+// not there.
+func (b *builder) sources() map[source]*inventory.Resource {
+	found := map[source]*inventory.Resource{}
+	for _, s := range b.sites {
+		if base := s.base(); !s.isLive && base != "" {
+			found[source{s.cluster.name, base}] = absent
 		}
-		for _, name := range []string{r.Attrs["name"], vmid} {
+	}
+	if len(found) == 0 {
+		return found
+	}
+	for _, r := range b.live.sources {
+		vmid := r.Attrs["vmid"]
+		if r.Key.Kind() != inventory.KindGuest {
+			vmid = r.Key.Name()
+		}
+		for _, name := range [...]string{r.Attrs["name"], vmid} {
 			id := source{r.Key.System(), name}
-			if other, twice := all[id]; !twice || r.Key < other.Key {
-				all[id] = r
+			if other, wanted := found[id]; wanted && (other == absent || r.Key < other.Key) {
+				found[id] = r
 			}
 		}
 	}
-	return all
+	return found
 }
 
 // sourceOf is what a machine is cloned from. It is not missed where the cluster
 // has shown us no template at all.
-func (b *builder) sourceOf(s *site, all map[source]inventory.Resource) (inventory.Resource, bool) {
+func (b *builder) sourceOf(s *site, all map[source]*inventory.Resource) (*inventory.Resource, bool) {
 	base := s.base()
-	r, found := all[source{s.cluster.name, base}]
-	return r, found || base == "" || s.adopt != 0 || len(b.live.templates[s.cluster.name]) == 0
+	r, wanted := all[source{s.cluster.name, base}]
+	if !wanted {
+		r = absent
+	}
+	return r, r != absent || base == "" || s.adopt != 0 || len(b.live.templates[s.cluster.name]) == 0
 }
 
 // base is the template that the machine is cloned from, or "".

@@ -96,11 +96,14 @@ func (b *builder) reportLease(s *site) {
 	name, _, _ := strings.Cut(s.hostname, ".")
 	for _, what := range []string{s.address.String(), name} {
 		lease, ok := b.live.leases[n.dhcp+"/"+n.scope+"/"+what]
+		if !ok {
+			continue
+		}
 		client := lease.Attrs["clientid"]
 		if client == "" {
 			client = dashMAC(lease.Attrs["mac"])
 		}
-		if !ok || client == "" || strings.TrimPrefix(strings.ToLower(client), "01-") == mac {
+		if client == "" || strings.TrimPrefix(strings.ToLower(client), "01-") == mac {
 			continue
 		}
 		b.warn(s, "make the template's DHCP client identify itself by its MAC (dhcp-identifier: mac), then renew the lease",

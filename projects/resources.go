@@ -11,27 +11,59 @@ import (
 
 // produce writes the resources of every machine down. The guest needs nothing of
 // DNS and DHCP, which are told while it is being made; its power needs them all.
+//
+// The sites come in key order, so that all guests and all powers are in order
+// already and only what is around them is left to sort.
 func (b *builder) produce() {
+	guests := make([]inventory.Resource, 0, len(b.sites))
+	powers := make([]inventory.Resource, 0, len(b.sites))
+	around := make([]inventory.Resource, 0, 2*len(b.sites))
 	for _, s := range b.sites {
 		if s.refused != "" {
 			continue
 		}
-		around := slices.Concat(b.dhcpOf(s), b.recordsOf(s))
-		b.out.Resources = append(b.out.Resources, b.guestOf(s))
-		b.out.Resources = append(b.out.Resources, around...)
+		guests = append(guests, b.guestOf(s))
+		first := len(around)
+		around = append(b.dhcpOf(around, s), b.recordsOf(s)...)
 		if power, ok := b.powerOf(s); ok {
-			power.Needs = []inventory.Key{s.key}
-			for _, r := range around {
+			power.Needs = append(make([]inventory.Key, 0, 1+len(around)-first), s.key)
+			for _, r := range around[first:] {
 				power.Needs = append(power.Needs, r.Key)
 			}
 			slices.Sort(power.Needs)
-			b.out.Resources = append(b.out.Resources, power)
+			powers = append(powers, power)
 		}
 	}
+	b.out.Resources = inOrder(around, guests, powers)
+}
+
+// inOrder joins resources and sorts them by key. It sorts keys and then puts
+// every resource into its place: resources are too large to be moved about.
+func inOrder(lists ...[]inventory.Resource) []inventory.Resource {
+	type entry struct {
+		key inventory.Key
+		at  *inventory.Resource
+	}
+	var entries []entry
+	for _, list := range lists {
+		entries = slices.Grow(entries, len(list))
+		for i := range list {
+			entries = append(entries, entry{list[i].Key, &list[i]})
+		}
+	}
+	slices.SortFunc(entries, func(x, y entry) int { return strings.Compare(string(x.key), string(y.key)) })
+	sorted := make([]inventory.Resource, len(entries))
+	for i, e := range entries {
+		sorted[i] = *e.at
+	}
+	return sorted
 }
 
 func (b *builder) guestOf(s *site) inventory.Resource {
-	attrs := b.base(s)
+	attrs := make(inventory.Attrs, len(s.attrs)+2+len(s.nics))
+	if s.adopt != 0 {
+		b.keep(s, attrs)
+	}
 	maps.Copy(attrs, s.attrs)
 	attrs["vmid"] = strconv.Itoa(s.vmid)
 	if s.node != "" {
@@ -56,20 +88,14 @@ func (b *builder) guestOf(s *site) inventory.Resource {
 	return r
 }
 
-// base is what a guest has without being told. An adopted one is managed in the
-// declared fields only, so the others are as they are.
-func (b *builder) base(s *site) inventory.Attrs {
-	attrs := inventory.Attrs{}
-	if s.adopt == 0 {
-		return attrs
-	}
-	known, _ := b.known(s)
-	for name, text := range known.Attrs {
+// keep fills in what an adopted guest has without being told: it is managed in
+// the declared fields only, so the others are as they are.
+func (b *builder) keep(s *site, attrs inventory.Attrs) {
+	for name, text := range b.known(s).Attrs {
 		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "why", "status"}, name) {
 			attrs[name] = text
 		}
 	}
-	return attrs
 }
 
 func withNet(nets, name string) string {
@@ -104,38 +130,40 @@ func (m *machine) adopts() inventory.Key {
 // that is to go. An adopted machine is not started by being adopted.
 func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
 	r := inventory.Resource{Key: powerKey(s.key), Owner: s.owner}
-	live, isLive := b.live.byKey[powerKey(s.guest.Key)]
-	isLive = isLive && s.isLive
+	live, isLive := absent, false
+	if s.isLive {
+		if power, ok := b.live.byKey[powerKey(s.guest.Key)]; ok {
+			live, isLive = power, true
+		}
+	}
 	if s.isLive && s.guest.Key != s.key {
 		r.Was = powerKey(s.guest.Key)
 	}
-	running := inventory.Attrs{"state": "running", "boot": "done"}
-	asItIs := inventory.Attrs{"state": live.Attrs["state"], "boot": live.Attrs["boot"]}
+	state, boot := live.Attrs["state"], live.Attrs["boot"]
 	switch {
 	case s.power == "running" && (isLive || s.adopt == 0):
-		r.Attrs = running
-	case s.power == "initial" && (live.Attrs["boot"] == "new" || !isLive && s.adopt == 0):
-		r.Attrs = running
+		state, boot = "running", "done"
+	case s.power == "initial" && (boot == "new" || !isLive && s.adopt == 0):
+		state, boot = "running", "done"
 	case !isLive:
 		return r, false
 	case s.power == "stopped":
-		r.Attrs = inventory.Attrs{"state": "stopped", "boot": live.Attrs["boot"]}
-	default:
-		r.Attrs = asItIs
+		state = "stopped"
 	}
-	for name, text := range r.Attrs {
-		if text == "" {
-			delete(r.Attrs, name)
-		}
+	r.Attrs = inventory.Attrs{}
+	if state != "" {
+		r.Attrs["state"] = state
+	}
+	if boot != "" {
+		r.Attrs["boot"] = boot
 	}
 	return r, true
 }
 
-// dhcpOf tells the DHCP server of the MACs that ask it, and of the address that
+// dhcpOf appends what tells the DHCP server of the MACs that ask it, and of the address that
 // one of them shall get. A reserved client is in the allow filter too: a server
 // with that filter on turns away whoever is not.
-func (b *builder) dhcpOf(s *site) []inventory.Resource {
-	var out []inventory.Resource
+func (b *builder) dhcpOf(out []inventory.Resource, s *site) []inventory.Resource {
 	for i, n := range s.nics {
 		asks := n.dhcp && n.network != nil && n.network.dhcp != ""
 		if !asks || s.macs[i] == "" || s.dhcp == "none" && n.name == "net0" {
@@ -168,16 +196,16 @@ func (b *builder) recordsOf(s *site) []inventory.Resource {
 // freeze leaves alone what must not be touched this time: all of a refused
 // machine, and the guest of one whose VMID somebody is busy with.
 func (b *builder) freeze() {
-	wanted := map[inventory.Key]bool{}
-	for _, r := range b.out.Resources {
-		wanted[r.Key] = true
-	}
+	var wanted map[inventory.Key]bool // made for the first refused machine
 	for _, s := range b.sites {
 		if s.frozen != "" && s.refused == "" {
 			b.out.Frozen = append(b.out.Frozen, inventory.Unknown{Prefix: s.key, Reason: s.frozen})
 		}
 		if s.refused == "" {
 			continue
+		}
+		if wanted == nil {
+			wanted = b.wanted()
 		}
 		for _, key := range b.keysOf(s) {
 			if !wanted[key] {
@@ -189,6 +217,15 @@ func (b *builder) freeze() {
 	slices.SortFunc(b.out.Frozen, func(x, y inventory.Unknown) int { return strings.Compare(string(x.Prefix), string(y.Prefix)) })
 }
 
+// wanted are the keys of everything that is desired.
+func (b *builder) wanted() map[inventory.Key]bool {
+	keys := make(map[inventory.Key]bool, len(b.out.Resources))
+	for _, r := range b.out.Resources {
+		keys[r.Key] = true
+	}
+	return keys
+}
+
 // keysOf are all keys under which something of a machine may be live.
 func (b *builder) keysOf(s *site) []inventory.Key {
 	keys := []inventory.Key{s.key, powerKey(s.key)}
@@ -198,7 +235,7 @@ func (b *builder) keysOf(s *site) []inventory.Key {
 	if s.dhcp == "reserve" && s.isLive && !s.address.IsValid() {
 		s.address, _ = b.live.reservationOf(s.machine, s.macs[0])
 	}
-	for _, r := range slices.Concat(b.dhcpOf(s), b.recordsOf(s)) {
+	for _, r := range append(b.dhcpOf(nil, s), b.recordsOf(s)...) {
 		keys = append(keys, r.Key)
 	}
 	return keys

@@ -108,7 +108,7 @@ func (f *file) columns(r *csv.Reader, header []string, student *shape) ([]column
 }
 
 func (f *file) row(r *csv.Reader, row []string, columns []column) (value, bool) {
-	v := value{place: f.cell(r, 0), fields: map[string]value{}}
+	v := value{place: f.cell(r, 0), inside: &inside{}}
 	if len(row) > len(columns) {
 		f.cell(r, len(columns)).refuse("put quotes round a cell that holds a separator", "the row has %d cells, the first row has %d", len(row), len(columns))
 		return v, false
@@ -128,11 +128,10 @@ func (f *file) row(r *csv.Reader, row []string, columns []column) (value, bool) 
 		}
 		field, good := read(c.shape, at, cell)
 		if ok = ok && good; good {
-			v.fields[c.name] = field
-			v.names = append(v.names, c.name)
+			v.put(c.name, field)
 		}
 	}
-	if _, has := v.fields["login"]; ok && !has {
+	if ok && !v.get("login").set() {
 		v.refuse("fill in the login, or delete the row", "the row has no login")
 		ok = false
 	}
@@ -142,15 +141,16 @@ func (f *file) row(r *csv.Reader, row []string, columns []column) (value, bool) 
 
 // joinNames makes "Raphael AMATO" of the columns for the first and the last name.
 func joinNames(v value) {
-	first, has := v.fields[firstName]
-	if !has {
+	first := v.get(firstName)
+	if !first.set() {
 		return
 	}
-	if name, both := v.fields["name"]; both {
-		first.text += " " + name.text
+	if i := slices.Index(v.keys, "name"); i >= 0 {
+		first.text += " " + v.list[i].text
+		v.list[i] = first
+		return
 	}
-	v.fields["name"] = first
-	delete(v.fields, firstName)
+	v.put("name", first)
 }
 
 // cell is the place of a cell, with its column in characters.

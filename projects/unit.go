@@ -19,7 +19,7 @@ type unit struct {
 	title    string // as people call it
 	space    string // workspace
 	machines []machine
-	lines    map[string]place // claims within this file
+	claimed  map[thing]place // by the machines of this file
 }
 
 // baseName is a file's name without folders and ending.
@@ -50,7 +50,7 @@ func (u *unit) readProject(v value) {
 	}
 	fill := []string{"{cohort}", u.title, "{cluster}", u.cluster.name}
 	for _, kind := range []string{"ct", "vm"} {
-		for _, m := range v.get(kind).items {
+		for _, m := range v.get(kind).items() {
 			u.add(draft{lxc: kind == "ct", fill: fill, layers: []layer{
 				{value: m}, {v.get("defaults"), true}, {u.cluster.defaults, true},
 			}})
@@ -67,7 +67,7 @@ func (u *unit) readCohort(v value, roster []value) {
 		u.title = title.text
 	}
 	seen := map[string]place{}
-	for _, student := range slices.Concat(v.get("students").items, roster) {
+	for _, student := range slices.Concat(v.get("students").items(), roster) {
 		login := student.get("login")
 		if first, twice := seen[login.text]; twice {
 			login.refuse("keep one of the two", "login %s is already at %s", login.text, first.file.whereIs(first))
@@ -87,7 +87,7 @@ func (u *unit) studentDraft(cohort, student value) draft {
 	if f := student.get("flavour"); f.set() {
 		flavours := cohort.get("flavours")
 		if !flavours.get(f.text).set() {
-			f.refuse(suggest(f.text, flavours.names), "there is no flavour %q", f.text)
+			f.refuse(suggest(f.text, flavours.names()), "there is no flavour %q", f.text)
 		}
 		layers = append(layers, layer{value: flavours.get(f.text)})
 	}
@@ -122,11 +122,11 @@ func (u *unit) add(d draft) {
 // keep notes a machine and refuses what the same file has declared before.
 func (u *unit) keep(m machine) {
 	for _, c := range m.claims {
-		if first, twice := u.lines[c.what]; twice {
+		if first, twice := u.claimed[c.what]; twice {
 			c.place.refuse("give one of them another", "%s is already declared at %s", c.what, first.file.whereIs(first))
 			continue
 		}
-		u.lines[c.what] = c.place
+		u.claimed[c.what] = c.place
 	}
 	u.machines = append(u.machines, m)
 }

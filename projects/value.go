@@ -10,23 +10,82 @@ import (
 // zero value stands for what was not said.
 type value struct {
 	place
-	text   string           // text, label, whole, truth; canonical
-	items  []value          // list
-	fields map[string]value // object
-	names  []string         // the object's keys in the order they are written
-	bad    []string         // the object's known keys whose value was refused
+	text string // text, label, whole, truth; canonical
+	*inside
 }
+
+// inside is what lists and objects hold. It stands apart so that the scalars,
+// which nearly all values are, stay small.
+type inside struct {
+	list   []value        // the items of a list, or the values of an object's keys
+	keys   []string       // the object's keys in the order they are written
+	bad    []string       // the object's known keys whose value was refused
+	places map[string]int // of the keys, where they are many
+}
+
+func newInside(keys int) *inside {
+	return &inside{keys: make([]string, 0, keys), list: make([]value, 0, keys)}
+}
+
+// manyKeys is how many keys are looked through one by one.
+const manyKeys = 24
 
 // set reports whether the value was said at all.
 func (v value) set() bool { return v.file != nil }
 
 // get is one key of an object, zero where it was not said.
-func (v value) get(name string) value { return v.fields[name] }
+func (v value) get(name string) value {
+	if v.inside == nil {
+		return value{}
+	}
+	if v.places != nil {
+		if i, ok := v.places[name]; ok {
+			return v.list[i]
+		}
+		return value{}
+	}
+	for i, key := range v.keys {
+		if key == name {
+			return v.list[i]
+		}
+	}
+	return value{}
+}
+
+// put adds a key to an object that is being read.
+func (v value) put(name string, field value) {
+	v.keys, v.list = append(v.keys, name), append(v.list, field)
+	if v.places == nil && len(v.keys) > manyKeys {
+		v.places = make(map[string]int, 2*len(v.keys))
+		for i, key := range v.keys {
+			v.places[key] = i
+		}
+	}
+	if v.places != nil {
+		v.places[name] = len(v.keys) - 1
+	}
+}
+
+// names are an object's keys in the order they are written.
+func (v value) names() []string {
+	if v.inside == nil {
+		return nil
+	}
+	return v.keys
+}
+
+// items are those of a list.
+func (v value) items() []value {
+	if v.inside == nil {
+		return nil
+	}
+	return v.list
+}
 
 // sound reports whether none of these keys was refused: whether what builds on
 // them is worth reading.
 func (v value) sound(names ...string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(v.bad, name) })
+	return v.inside == nil || !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(v.bad, name) })
 }
 
 // number is the value of a whole number that the shape has checked.
@@ -37,8 +96,8 @@ func (v value) number() int {
 
 // texts are the texts of a list.
 func (v value) texts() []string {
-	out := make([]string, len(v.items))
-	for i, item := range v.items {
+	out := make([]string, len(v.items()))
+	for i, item := range v.items() {
 		out[i] = item.text
 	}
 	return out

@@ -13,11 +13,22 @@ import (
 // counted as the YAML library counts them.
 var yamlBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
+// withBreaks is text with "\n" for every break. Few files have others, and
+// looking is quicker than replacing.
+func withBreaks(text string) string {
+	for _, other := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
+		if strings.Contains(text, other) {
+			return yamlBreaks.Replace(text)
+		}
+	}
+	return text
+}
+
 // readYAML reads one document that has the given shape. Every error is noted
 // with its place; false means that the file holds nothing usable. A file with
 // problems may still give a value: it serves to find further problems.
 func (f *file) readYAML(data []byte, s *shape) (value, bool) {
-	f.text = yamlBreaks.Replace(string(data))
+	f.text = withBreaks(string(data))
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		f.whole().refuse("look for what is no text", "cannot be read as YAML")
@@ -99,7 +110,7 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 }
 
 func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
-	v := value{place: place{f, n.Line, n.Column}, fields: map[string]value{}}
+	v := value{place: place{f, n.Line, n.Column}, inside: newInside(len(n.Content) / 2)}
 	ok, seen := true, map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, at := n.Content[i].Value, place{f, n.Content[i].Line, n.Content[i].Column}
@@ -117,8 +128,7 @@ func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 		field, good := f.decode(n.Content[i+1], inner)
 		ok = ok && good
 		if good || inner.kind == list && inner.elem.kind == object {
-			v.fields[name] = field
-			v.names = append(v.names, name)
+			v.put(name, field)
 		} else {
 			v.bad = append(v.bad, name)
 		}
@@ -155,11 +165,11 @@ func (s *shape) keyShape(n *yaml.Node, at place) *shape {
 // decodeList leaves out the items that were refused: the others may have errors
 // of their own to tell.
 func (f *file) decodeList(n *yaml.Node, s *shape) (value, bool) {
-	v, ok := value{place: place{f, n.Line, n.Column}}, true
+	v, ok := value{place: place{f, n.Line, n.Column}, inside: &inside{list: make([]value, 0, len(n.Content))}}, true
 	for _, c := range n.Content {
 		item, good := f.decode(c, s.elem)
 		if ok = ok && good; good {
-			v.items = append(v.items, item)
+			v.list = append(v.list, item)
 		}
 	}
 	return v, ok
@@ -167,7 +177,7 @@ func (f *file) decodeList(n *yaml.Node, s *shape) (value, bool) {
 
 // splitScalar reads "a, b" as a list, as older files and roster cells write it.
 func (s *shape) splitScalar(at place, written string) (value, bool) {
-	v, ok := value{place: at}, true
+	v, ok := value{place: at, inside: &inside{}}, true
 	words := splitList(written)
 	if len(words) == 0 {
 		at.refuse("remove the key, or give it a value", "the value is empty")
@@ -176,7 +186,7 @@ func (s *shape) splitScalar(at place, written string) (value, bool) {
 	for _, word := range words {
 		item, good := s.elem.scalar(at, word)
 		ok = ok && good
-		v.items = append(v.items, item)
+		v.list = append(v.list, item)
 	}
 	return v, ok
 }

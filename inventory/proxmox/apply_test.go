@@ -366,7 +366,7 @@ func TestFaults(t *testing.T) {
 		{"a right is missing", pvesim.Fault{Method: "POST", Path: clone, Kind: pvesim.Refuse, Status: 403, Reason: "Permission check failed (/vms/9000, VM.Clone)"},
 			inventory.StateFailed, "403 Permission check failed (/vms/9000, VM.Clone)"},
 		{"the answer to the configuration is lost", pvesim.Fault{Method: "PUT", Path: "/nodes/*/lxc/*/config", Kind: pvesim.DropAnswer}, inventory.StateDone, ""},
-		{"polls are lost", pvesim.Fault{Method: "GET", Path: "/nodes/*/tasks/*/status", Kind: pvesim.DropBefore, Times: 2}, inventory.StateDone, ""},
+		{"polls are lost", pvesim.Fault{Method: "GET", Path: "/nodes/*/tasks", Kind: pvesim.DropBefore, Times: 2}, inventory.StateDone, ""},
 		{"the configuration times out", pvesim.Fault{Method: "PUT", Path: "/nodes/*/lxc/*/config", Kind: pvesim.Refuse, Status: 500,
 			Reason: "can't lock file '/run/lock/lxc/pve-config-20001.lock' - got timeout"}, inventory.StateRetry, "got timeout"},
 	} {

@@ -24,10 +24,12 @@ type Cluster struct {
 	api    *api
 	ssh    *sshReader // nil when no SSH host is configured
 	close  func()
+	pace   *pace
 
-	mu   sync.Mutex           // held for moments only, never across I/O
-	view view                 // what the last List saw, and what was made since
-	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
+	mu       sync.Mutex           // held for moments only, never across I/O
+	view     view                 // what the last List saw, and what was made since
+	seen     map[string]seenGuest // by VMID; what spares requests where there is no SSH
+	watchers map[string]*watcher  // by node
 	// versionKnown is set once the release was asked for.
 	versionKnown bool
 }
@@ -58,7 +60,10 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		cfg:    cfg,
 		log:    log.With("system", name),
 		close:  func() {},
+		pace:   newPace(),
 		seen:   map[string]seenGuest{},
+
+		watchers: map[string]*watcher{},
 	}
 	base := opts.Transport
 	if base == nil {

@@ -37,56 +37,6 @@ func (u upid) node() string { return u.part(1) }
 func (u upid) kind() string { return u.part(3) } // vzclone
 func (u upid) id() string   { return u.part(4) } // of a clone the source's VMID
 
-// Polling is fast at first, since most tasks are short, and grows slower.
-const (
-	firstPoll = 150 * time.Millisecond
-	lastPoll  = 3 * time.Second
-	// pollErrors in a row are forgiven: the node may be busy, the endpoint fail over.
-	pollErrors = 5
-)
-
-// wait polls a task until it ends. The task goes on when ctx ends, or when the
-// time is up: the next pass finds it.
-func (c *Cluster) wait(ctx context.Context, u upid) error {
-	if u == "" {
-		return nil
-	}
-	var waited time.Duration
-	failures := 0
-	for n := 0; ; n++ {
-		exit, done, err := c.poll(ctx, u)
-		switch {
-		case err != nil && (ctx.Err() != nil || failures >= pollErrors || says(err, "no such task")):
-			return unknownf("cannot tell how task %s ended: %v", u, err)
-		case err != nil:
-			failures++
-		case done && (exit == "OK" || strings.HasPrefix(exit, "WARNINGS")):
-			return nil
-		case done:
-			return &taskError{upid: u, exit: exit, log: c.taskLog(ctx, u)}
-		default:
-			failures = 0
-		}
-		pause := pollPause(u, n)
-		if waited += pause; waited > c.cfg.TaskTimeout {
-			return unknownf("task %s is still running after %s; the next pass looks at it again", u, c.cfg.TaskTimeout)
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return unknownf("task %s is still running; the next pass looks at it again", u)
-		}
-	}
-}
-
-// poll asks once. The library's GetTaskExitstatus gives the exit status both as
-// a value and, when it is a bad one, as an error.
-func (c *Cluster) poll(ctx context.Context, u upid) (exit string, done bool, err error) {
-	_, err = c.api.do(ctx, "GET", "/nodes/"+u.node()+"/tasks/"+string(u)+"/status", func(ctx context.Context) {
-		status, _ := c.api.client.GetTaskExitstatus(ctx, string(u))
-		exit, done = status.(string)
-	})
-	return exit, done, err
-}
-
 // pollPause grows by half each time. The jitter is drawn from the task's name,
 // so that a run in virtual time can be repeated.
 func pollPause(u upid, n int) time.Duration {
@@ -125,7 +75,7 @@ func (c *Cluster) taskLog(ctx context.Context, u upid) []string {
 	return texts[max(0, len(texts)-3):]
 }
 
-// task is a line of /cluster/tasks.
+// task is a line of a list of tasks, the cluster's or a node's.
 type task struct {
 	UPID      upid        `json:"upid"`
 	Type      string      `json:"type"`
@@ -140,10 +90,15 @@ func (t task) running() bool { return t.EndTime == "" && t.Status == "" }
 
 // touched is the last moment at which the task is known to have worked.
 func (t task) touched() time.Time {
-	s := t.StartTime
 	if t.EndTime != "" {
-		s = t.EndTime
+		return unixTime(t.EndTime)
 	}
+	return t.begun()
+}
+
+func (t task) begun() time.Time { return unixTime(t.StartTime) }
+
+func unixTime(s json.Number) time.Time {
 	n, _ := strconv.ParseInt(s.String(), 10, 64)
 	return time.Unix(n, 0)
 }

@@ -16,7 +16,7 @@ type logFlags struct {
 // addLogFlags declares them. What a person runs logs less than what runs by itself.
 func addLogFlags(flags *flag.FlagSet, level string) *logFlags {
 	l := &logFlags{}
-	flags.StringVar(&l.format, "log-format", "text", "log as `text` or json")
+	flags.StringVar(&l.format, "log-format", "text", "log in `FORMAT`: text or json")
 	flags.StringVar(&l.level, "log-level", level, "log from `LEVEL` on: debug, info, warn, error")
 	return l
 }

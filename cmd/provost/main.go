@@ -14,8 +14,13 @@ import (
 )
 
 func main() {
+	os.Exit(runUntilSignal(&terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:]))
+}
+
+// runUntilSignal runs a command. The first signal asks it to end, a second one
+// ends it at once.
+func runUntilSignal(t *terminal, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once: the first one asks, this one insists.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, &terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:]))
+	return run(ctx, t, args)
 }

@@ -26,7 +26,7 @@ Example:
 		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
 			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
 			dir := flags.String("dir", "", "plan this working tree `DIR` in place of the newest commit")
-			output := flags.String("output", "text", "print `text` or json")
+			output := flags.String("output", "text", "print in `FORMAT`: text or json")
 			logs := addLogFlags(flags, "warn")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				if *output != "text" && *output != "json" {

@@ -79,12 +79,15 @@ func waiting(n int, what string) string {
 	switch {
 	case what == "another try":
 		return fmt.Sprintf("%d will be tried again", n)
-	case strings.Contains(what, "/"):
-		return fmt.Sprintf("%d wait for %s", n, what)
-	case n == 1:
-		return fmt.Sprintf("1 waits for its %s", what)
+	case !strings.Contains(what, "/") && n == 1:
+		what = "its " + what
+	case !strings.Contains(what, "/"):
+		what = "their " + what
 	}
-	return fmt.Sprintf("%d wait for their %s", n, what)
+	if n == 1 {
+		return "1 waits for " + what
+	}
+	return fmt.Sprintf("%d wait for %s", n, what)
 }
 
 // longest are the n things that most changes wait for.

@@ -22,7 +22,7 @@ import (
 // TestMain lets the scripts run this binary as provost: each command is a new
 // process, as it would be in production.
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"provost": main})
+	testscript.Main(checked{m}, map[string]func(){"provost": overheardMain})
 }
 
 // checked also holds what the stories sent to Proxmox against its real schema.
@@ -39,7 +39,14 @@ func TestStories(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Values[stageKey{}] = &stage{guests: map[string]remembered{}}
+			s := &stage{guests: map[string]remembered{}}
+			env.Values[stageKey{}] = s
+			env.Setenv("STORY_OUTPUT", filepath.Join(env.WorkDir, outputFile))
+			env.Defer(func() {
+				if s.world != nil {
+					wantNoSecrets(env.T(), s.world, env.Getenv("STORY_OUTPUT"))
+				}
+			})
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
 			env.Setenv("GIT_TERMINAL_PROMPT", "0")
@@ -69,8 +76,11 @@ var storyWords = map[string]func(*testscript.TestScript, bool, []string){
 	"foreign":  foreignWord,
 	"replace":  replaceWord,
 	"wait-for": waitForWord,
-	"unique":   uniqueWord,
-	"count":    countWord,
+	"config":   configWord,
+
+	"wait-output": waitOutputWord,
+	"unique":      uniqueWord,
+	"count":       countWord,
 }
 
 // stage is what one story plays on.
@@ -123,9 +133,12 @@ func atoi(ts *testscript.TestScript, s string) int {
 	return n
 }
 
-// pushWord commits everything in the clone and pushes it: push SUBJECT [BRANCH].
+// pushWord commits everything in the clone and pushes it: push [--force] SUBJECT [BRANCH].
 func pushWord(ts *testscript.TestScript, neg bool, args []string) {
-	repo, branch := ts.Getenv("REPO"), "main"
+	repo, branch, how := ts.Getenv("REPO"), "main", "--quiet"
+	if args[0] == "--force" {
+		how, args = args[0], args[1:]
+	}
 	if len(args) > 1 {
 		branch = args[1]
 	}
@@ -136,7 +149,7 @@ func pushWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	git("add", "--all")
 	git("commit", "--quiet", "--allow-empty", "--message", args[0])
-	git("push", "--quiet", "origin", "HEAD:"+branch)
+	git("push", how, "origin", "HEAD:"+branch)
 	ts.Setenv("COMMIT", git("rev-parse", "HEAD"))
 }
 
@@ -214,6 +227,7 @@ func waitForWord(ts *testscript.TestScript, neg bool, args []string) {
 	want := regexp.MustCompile(args[1])
 	eventually(ts, func() string {
 		body, err := fetch(ts.Getenv("PAGES") + args[0])
+		overhear(ts, body)
 		if err == nil && want.MatchString(body) {
 			return ""
 		}
@@ -221,15 +235,34 @@ func waitForWord(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// waitOutputWord waits until a provost of this story prints a text: wait-output REGEXP.
+func waitOutputWord(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	eventually(ts, func() string {
+		if text, err := os.ReadFile(ts.Getenv("STORY_OUTPUT")); err != nil || !want.Match(text) {
+			return fmt.Sprintf("no provost printed %s: %v", args[0], err)
+		}
+		return ""
+	})
+}
+
 // replaceWord edits a file of the clone: replace FILE REGEXP TEXT.
 func replaceWord(ts *testscript.TestScript, neg bool, args []string) {
-	file := filepath.Join(ts.Getenv("REPO"), args[0])
+	edit(ts, filepath.Join(ts.Getenv("REPO"), args[0]), args[1], args[2])
+}
+
+// configWord edits provost.yaml: config REGEXP TEXT.
+func configWord(ts *testscript.TestScript, neg bool, args []string) {
+	edit(ts, ts.Getenv("CONFIG"), args[0], args[1])
+}
+
+func edit(ts *testscript.TestScript, file, pattern, text string) {
 	old, err := os.ReadFile(file)
 	ts.Check(err)
-	re := regexp.MustCompile("(?m)" + args[1])
+	re := regexp.MustCompile("(?m)" + pattern)
 	if !re.Match(old) {
-		ts.Fatalf("%s holds nothing like %s:\n%s", args[0], args[1], old)
+		ts.Fatalf("%s holds nothing like %s:\n%s", file, pattern, old)
 	}
-	text := strings.NewReplacer(`\n`, "\n").Replace(args[2])
+	text = strings.NewReplacer(`\n`, "\n").Replace(text)
 	ts.Check(os.WriteFile(file, re.ReplaceAll(old, []byte(text)), 0o644))
 }

@@ -193,6 +193,8 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		pve.NodeUp(args[1])
 	case "fail": // pve fail METHOD PATH TIMES TEXT: that task fails
 		pve.Inject(pvesim.Fault{Method: args[1], Path: args[2], Times: atoi(ts, args[3]), Kind: pvesim.FailTask, Reason: args[4]})
+	case "mend":
+		pve.ClearFaults()
 	case "drop-answer":
 		pve.Inject(pvesim.Fault{Method: args[1], Path: args[2], Times: atoi(ts, args[3]), Kind: pvesim.DropAnswer})
 	case "forget":
@@ -222,7 +224,7 @@ func windowsWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// forgeWord acts on GitLab: forge down|up|refuse-token.
+// forgeWord acts on GitLab: forge down|up|drop-branch.
 func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 	forge := on(ts).world.GitLab
 	switch args[0] {
@@ -231,6 +233,9 @@ func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 		forge.Inject(gitlabsim.Fault{Path: "/api/v4", Times: -1, Status: 503})
 	case "up":
 		forge.ClearFaults()
+	case "drop-branch":
+		_, err := world.Git(forge.RepoDir(world.Project), "update-ref", "-d", "refs/heads/main")
+		ts.Check(err)
 	default:
 		ts.Fatalf("forge cannot %s", args[0])
 	}

@@ -35,64 +35,78 @@ type Input struct {
 // declaration leaves out stays as it is. The result is sorted by key and does
 // not depend on the order of the input.
 func Diff(in Input) Plan {
-	d := differ{
-		desired: byKey(in.Desired),
-		live:    byKey(in.Live),
-		frozen:  newFreezer(in.Unknown),
-		renamed: map[inventory.Key]bool{},
-	}
+	d := differ{live: newIndex(in.Live), frozen: newFreezer(in.Unknown)}
+	desired := newIndex(in.Desired)
+	d.prepare(desired)
 	var steps []Step
-	for _, key := range slices.Sorted(maps.Keys(d.desired)) {
-		if step, ok := d.want(d.desired[key]); ok {
-			steps = append(steps, step)
+	for want, have := range pairs(desired, d.live) {
+		switch {
+		case want != nil:
+			if step, ok := d.want(want, have); ok {
+				steps = append(steps, step)
+			}
+		case d.undeclared(have) && in.FrozenFiles[have.Owner.File] == "":
+			steps = append(steps, d.remove(have))
 		}
 	}
-	for key, live := range d.live {
-		if d.undeclared(key, live) && in.FrozenFiles[live.Owner.File] == "" {
-			steps = append(steps, d.remove(live))
-		}
-	}
-	slices.SortFunc(steps, func(a, b Step) int { return cmp.Compare(a.Key, b.Key) })
 	keepPlannedNeeds(steps)
 	return Plan{Steps: steps}
 }
 
 type differ struct {
-	desired, live map[inventory.Key]inventory.Resource
-	frozen        freezer
-	renamed       map[inventory.Key]bool // live keys that a declaration took over
+	live    index
+	frozen  freezer
+	renamed map[inventory.Key]bool // live keys that a declaration took over
+	rebuilt map[inventory.Key]bool // powers of guests that are made anew
 }
 
-func byKey(list []inventory.Resource) map[inventory.Key]inventory.Resource {
-	m := make(map[inventory.Key]inventory.Resource, len(list))
-	for _, r := range list {
-		m[r.Key] = r
+// prepare looks for what concerns more than one key: renames and rebuilds.
+func (d *differ) prepare(desired index) {
+	d.renamed, d.rebuilt = map[inventory.Key]bool{}, map[inventory.Key]bool{}
+	for _, want := range desired {
+		rebuild := want.Attrs["rebuild"] != "" && want.Key.Kind() == inventory.KindGuest
+		if want.Was == "" && !rebuild {
+			continue
+		}
+		have := d.live.find(want.Key)
+		if have == nil {
+			if have = d.former(want); have != nil {
+				d.renamed[want.Was] = true
+			}
+		}
+		if rebuild && have != nil && !have.Owner.IsZero() && rebuilds(want, have) {
+			d.rebuilt[powerOf(want.Key)] = true
+		}
 	}
-	return m
 }
 
-// want is the step for one desired resource, if it needs one.
-func (d *differ) want(want inventory.Resource) (Step, bool) {
+// want is the step for one desired resource, if it needs one. have stands under
+// the same key, or is nil.
+func (d *differ) want(want, have *inventory.Resource) (Step, bool) {
+	if have == nil {
+		have = d.former(want)
+	}
+	var fields []string
+	if have != nil && !have.Owner.IsZero() {
+		if fields = differences(want, have); len(fields) == 0 && !d.restarts(want) {
+			return Step{}, false
+		}
+	}
 	step := Step{Change: inventory.Change{
-		Key: want.Key, Action: inventory.Create, After: &want, Owner: want.Owner, Needs: want.Needs,
+		Key: want.Key, Action: inventory.Create, After: want, Owner: want.Owner, Needs: want.Needs,
 	}}
-	have, ok := d.find(want)
 	switch {
-	case !ok && want.Adopts != "":
+	case have == nil && want.Adopts != "":
 		step.Action = inventory.Adopt
 		step.Gate, step.Reason = d.adoption(&step.Change, want)
-	case !ok:
+	case have == nil:
 	case have.Owner.IsZero():
-		step.Action, step.Before = inventory.Update, &have
+		step.Action, step.Before = inventory.Update, have
 		step.Gate, step.Reason = GateConflict, "it exists and does not carry our mark: remove it, rename yours, or adopt it"
 	case d.restarts(want):
 		// A replaced guest has lost its power with its old self.
 	default:
-		step.Action, step.Before = inventory.Update, &have
-		step.Fields = differences(want, have)
-		if len(step.Fields) == 0 {
-			return Step{}, false
-		}
+		step.Action, step.Before, step.Fields = inventory.Update, have, fields
 		if rebuilds(want, have) {
 			step.Action = inventory.Replace
 		}
@@ -103,41 +117,32 @@ func (d *differ) want(want inventory.Resource) (Step, bool) {
 	return step, true
 }
 
-// find looks a desired resource up under its key, then under its former one.
-func (d *differ) find(want inventory.Resource) (inventory.Resource, bool) {
-	if have, ok := d.live[want.Key]; ok {
-		return have, true
+// former is what is live of ours under the key that a resource had before, or nil.
+func (d *differ) former(want *inventory.Resource) *inventory.Resource {
+	if want.Was == "" {
+		return nil
 	}
-	have, ok := d.live[want.Was]
-	if !ok || have.Owner.IsZero() {
-		return inventory.Resource{}, false
+	have := d.live.find(want.Was)
+	if have == nil || have.Owner.IsZero() {
+		return nil
 	}
-	d.renamed[want.Was] = true
-	return have, true
+	return have
 }
 
 // restarts reports whether want is the power of a guest that is to run and is
 // being made anew.
-func (d *differ) restarts(want inventory.Resource) bool {
-	if want.Key.Kind() != inventory.KindPower || want.Attrs["state"] != "running" {
-		return false
-	}
-	guest, ok := d.desired[guestOf(want.Key)]
-	if !ok {
-		return false
-	}
-	have, ok := d.find(guest)
-	return ok && !have.Owner.IsZero() && rebuilds(guest, have)
+func (d *differ) restarts(want *inventory.Resource) bool {
+	return d.rebuilt[want.Key] && want.Attrs["state"] == "running"
 }
 
 // adoption fills in the change that takes a foreign thing over. Adopting writes
 // the mark and nothing else, so everything declared must already be true.
-func (d *differ) adoption(c *inventory.Change, want inventory.Resource) (Gate, string) {
-	have, ok := d.live[want.Adopts]
-	if !ok {
+func (d *differ) adoption(c *inventory.Change, want *inventory.Resource) (Gate, string) {
+	have := d.live.find(want.Adopts)
+	if have == nil {
 		return GateConflict, fmt.Sprintf("there is no %s to adopt", want.Adopts)
 	}
-	c.Before = &have
+	c.Before = have
 	for _, name := range slices.Sorted(maps.Keys(want.Attrs)) {
 		value, known := have.Attrs[name]
 		if known && !inventory.CreateOnly(name) && name != "rebuild" && value != want.Attrs[name] {
@@ -149,15 +154,15 @@ func (d *differ) adoption(c *inventory.Change, want inventory.Resource) (Gate, s
 	return "", ""
 }
 
-// undeclared reports whether a live resource is ours and nothing declares it.
-func (d *differ) undeclared(key inventory.Key, live inventory.Resource) bool {
-	_, wanted := d.desired[key]
-	return !wanted && !d.renamed[key] && !live.Owner.IsZero()
+// undeclared reports whether a live resource that nobody wants under its key is
+// ours and no renamed one either.
+func (d *differ) undeclared(live *inventory.Resource) bool {
+	return !live.Owner.IsZero() && !d.renamed[live.Key]
 }
 
-func (d *differ) remove(live inventory.Resource) Step {
+func (d *differ) remove(live *inventory.Resource) Step {
 	step := Step{Change: inventory.Change{
-		Key: live.Key, Action: inventory.Delete, Before: &live, Owner: live.Owner,
+		Key: live.Key, Action: inventory.Delete, Before: live, Owner: live.Owner,
 	}}
 	if live.Key.Kind() == inventory.KindGuest {
 		step.Needs = []inventory.Key{powerOf(live.Key)}
@@ -170,7 +175,7 @@ func (d *differ) remove(live inventory.Resource) Step {
 
 // differences are the names of the attributes that differ, sorted. Power has
 // neither key nor owner of its own: it follows its guest.
-func differences(want, have inventory.Resource) []string {
+func differences(want, have *inventory.Resource) []string {
 	var fields []string
 	for name, value := range want.Attrs {
 		if inventory.CreateOnly(name) || have.Attrs[name] == value {
@@ -194,7 +199,10 @@ func differences(want, have inventory.Resource) []string {
 
 // rebuilds reports whether the declaration's rebuild number was raised. A
 // lowered one changes nothing: what was rebuilt stays.
-func rebuilds(want, have inventory.Resource) bool {
+func rebuilds(want, have *inventory.Resource) bool {
+	if want.Attrs["rebuild"] == "" {
+		return false
+	}
 	wanted, err := strconv.Atoi(cmp.Or(want.Attrs["rebuild"], "0"))
 	had, err2 := strconv.Atoi(cmp.Or(have.Attrs["rebuild"], "0"))
 	return err == nil && err2 == nil && wanted > had
@@ -202,14 +210,10 @@ func rebuilds(want, have inventory.Resource) bool {
 
 // keepPlannedNeeds drops the needs that the plan does not change: they stand already.
 func keepPlannedNeeds(steps []Step) {
-	planned := make(map[inventory.Key]bool, len(steps))
-	for _, s := range steps {
-		planned[s.Key] = true
-	}
 	for i := range steps {
 		var needs []inventory.Key
 		for _, need := range steps[i].Needs {
-			if planned[need] && need != steps[i].Key {
+			if need != steps[i].Key && planned(steps, need) {
 				needs = append(needs, need)
 			}
 		}
@@ -218,10 +222,12 @@ func keepPlannedNeeds(steps []Step) {
 	}
 }
 
-func powerOf(guest inventory.Key) inventory.Key {
-	return inventory.MakeKey(guest.System(), inventory.KindPower, guest.Name())
+// planned reports whether sorted steps have one of that key.
+func planned(steps []Step, key inventory.Key) bool {
+	_, ok := slices.BinarySearchFunc(steps, key, func(s Step, key inventory.Key) int { return cmp.Compare(s.Key, key) })
+	return ok
 }
 
-func guestOf(power inventory.Key) inventory.Key {
-	return inventory.MakeKey(power.System(), inventory.KindGuest, power.Name())
+func powerOf(guest inventory.Key) inventory.Key {
+	return inventory.MakeKey(guest.System(), inventory.KindPower, guest.Name())
 }

@@ -19,7 +19,7 @@ func newFreezer(unknown []inventory.Unknown) freezer {
 }
 
 // reason says why r must be left alone, or "".
-func (f freezer) reason(r inventory.Resource) string {
+func (f freezer) reason(r *inventory.Resource) string {
 	if len(f) == 0 {
 		return ""
 	}
@@ -36,7 +36,7 @@ func (f freezer) reason(r inventory.Resource) string {
 // containers are the key itself and the observed thing it lives in: a record
 // lives in a zone and a reservation in a scope, which may be unread by
 // themselves.
-func containers(r inventory.Resource) []inventory.Key {
+func containers(r *inventory.Resource) []inventory.Key {
 	keys := []inventory.Key{r.Key}
 	switch r.Key.Kind() {
 	case inventory.KindRecord:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/provost-dev/provost/inventory"
@@ -29,6 +30,9 @@ type Declared struct {
 // deleted. What vanished with its file, or with its cohort's whole roster, is
 // never deleted, however little it is: that is how a bad merge looks.
 func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) Plan {
+	if !slices.ContainsFunc(p.Steps, deletes) {
+		return p
+	}
 	losing, having := map[group]int{}, map[group]int{}
 	for _, r := range live {
 		if counted(r) {
@@ -36,7 +40,7 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 		}
 	}
 	for _, s := range p.Steps {
-		if s.Action == inventory.Delete && !s.Blocked() && counted(*s.Before) {
+		if deletes(s) && counted(*s.Before) {
 			tally(losing, *s.Before)
 		}
 	}
@@ -65,6 +69,9 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 		return ""
 	})
 }
+
+// deletes reports whether a step deletes something and nothing forbids it yet.
+func deletes(s Step) bool { return s.Action == inventory.Delete && !s.Blocked() }
 
 func vanished(o inventory.Owner, declared Declared) string {
 	if _, ok := declared.Files[o.File]; !ok && o.File != "" {

@@ -8,7 +8,6 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/provost-dev/provost/inventory"
@@ -81,27 +80,37 @@ func (p Plan) Count() Counts {
 // Block returns the plan with a gate closed before every open step for which
 // judge gives a reason. The receiver is not changed.
 func (p Plan) Block(gate Gate, judge func(Step) (reason string)) Plan {
-	out := Plan{Steps: slices.Clone(p.Steps)}
-	for i := range out.Steps {
-		if out.Steps[i].Blocked() {
+	own := false
+	for i, s := range p.Steps {
+		if s.Blocked() {
 			continue
 		}
-		if reason := judge(out.Steps[i]); reason != "" {
-			out.Steps[i].Gate, out.Steps[i].Reason = gate, reason
+		reason := judge(s)
+		if reason == "" {
+			continue
 		}
+		if !own {
+			p.Steps, own = slices.Clone(p.Steps), true
+		}
+		p.Steps[i].Gate, p.Steps[i].Reason = gate, reason
 	}
-	return out
+	return p
 }
 
 // BlockDependants closes [GateNeeds] before every step that needs a blocked
 // one, however far away, and names the nearest one it waits for.
 func (p Plan) BlockDependants() Plan {
 	blocked := map[inventory.Key]bool{}
-	for _, s := range p.Steps {
-		blocked[s.Key] = s.Blocked()
-	}
 	for {
-		before := maps.Clone(blocked)
+		before := len(blocked)
+		for _, s := range p.Steps {
+			if s.Blocked() {
+				blocked[s.Key] = true
+			}
+		}
+		if len(blocked) == before {
+			return p
+		}
 		p = p.Block(GateNeeds, func(s Step) string {
 			for _, need := range s.Needs {
 				if blocked[need] {
@@ -110,11 +119,5 @@ func (p Plan) BlockDependants() Plan {
 			}
 			return ""
 		})
-		for _, s := range p.Steps {
-			blocked[s.Key] = s.Blocked()
-		}
-		if maps.Equal(before, blocked) {
-			return p
-		}
 	}
 }

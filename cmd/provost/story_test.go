@@ -182,7 +182,7 @@ func inSyncWord(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience is how long a word waits for what a daemon is about to do.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually tries check until it says nothing or patience ends.
 func eventually(ts *testscript.TestScript, check func() string) {

@@ -63,7 +63,6 @@ type SystemConfig struct {
 
 // open makes the system. This is the one place that knows all kinds.
 func (s SystemConfig) open(name string, c *Config, log *slog.Logger) (reconciler.System, error) {
-	log = log.With("system", name)
 	switch {
 	case s.Proxmox != nil:
 		if s.Proxmox.StateDir == "" {

@@ -206,21 +206,39 @@ function Test-SameTtl($Change, $Record) {
     return $Change.set.ttl -le 0 -or $Change.set.ttl -eq $Record.ttl
 }
 
+# Completes the mark and then makes the record, or changes $Old. Where somebody
+# has made that very record meanwhile, the texts that were added are withdrawn:
+# they would make it ours.
+function Write-MarkedRecord($Change, $View, $Old, $Note) {
+    Add-Text $Change $View.missing $Note
+    try {
+        if ($null -eq $Old) {
+            Add-Record $Change $Note
+        } elseif (-not (Test-SameValue $Change.type $Old.value $Change.set.value) -or -not (Test-SameTtl $Change $Old)) {
+            Set-Record $Change $Old $Note
+        }
+    } catch {
+        if ([string]$_.FullyQualifiedErrorId -like 'WIN32 9711,*') {
+            $now = Get-RecordView $Change (Read-ZoneIndex ([string]$Change.zone))
+            $added = @($now.ours | Where-Object -FilterScript { $View.missing -ccontains $_.value })
+            Remove-Record $Change $added $Note
+        }
+        throw
+    }
+}
+
 function Invoke-RecordSet($Change, $View, $Note) {
     $same = Select-Static $View.same
     $old = Select-Static $View.old
-    if ($null -ne $same -and $View.missing.Count -eq 0) {
+    $inPlace = $null -ne $old -and (Test-SameValue $Change.type $old.value $Change.set.value)
+    if ($null -ne $same -and $View.missing.Count -eq 0 -and ($null -eq $old -or $inPlace)) {
         if (-not (Test-SameTtl $Change $same)) {
             Set-Record $Change $same $Note
         }
     } elseif ($View.standing.Count -eq 0) {
-        Add-Text $Change $View.missing $Note
-        Add-Record $Change $Note
-    } elseif ($null -ne $old -and $View.ours.Count -gt 0) {
-        Add-Text $Change $View.missing $Note
-        if (-not (Test-SameValue $Change.type $old.value $Change.set.value) -or -not (Test-SameTtl $Change $old)) {
-            Set-Record $Change $old $Note
-        }
+        Write-MarkedRecord $Change $View $null $Note
+    } elseif ($null -ne $old -and $View.ours.Count -gt 0 -and ($inPlace -or $View.same.Count -eq 0)) {
+        Write-MarkedRecord $Change $View $old $Note
     } else {
         $Note.conflict = 'something stands there that is not ours, or not as expected'
         return
@@ -315,9 +333,14 @@ function Get-Step($Change, $Standing, [string[]]$Fields) {
     if ($null -ne $Change.set -and (Test-SameThing $Standing $Change.set ($Fields + 'description'))) {
         return 'none'
     }
-    $expected = $null -eq $Change.expect -or (Test-SameThing $Standing $Change.expect $Fields)
-    $allowed = $Change.adopt -or (Test-OursThing $Change $Standing)
-    if (-not $expected -or -not $allowed) {
+    $asExpected = $null -ne $Change.expect -and (Test-SameThing $Standing $Change.expect $Fields)
+    if ($Change.adopt) {
+        # Only just what was shown, and nothing of it but the description changes.
+        $allowed = $asExpected -and $null -ne $Change.set -and (Test-SameThing $Standing $Change.set $Fields)
+    } else {
+        $allowed = ($asExpected -or $null -eq $Change.expect) -and (Test-OursThing $Change $Standing)
+    }
+    if (-not $allowed) {
         return 'conflict'
     }
     if ($null -eq $Change.set) {
@@ -326,13 +349,13 @@ function Get-Step($Change, $Standing, [string[]]$Fields) {
     return 'change'
 }
 
-function Add-Reservation($Change) {
+function Add-Reservation($Change, $State) {
     $add = @{
         ScopeId     = [string]$Change.scope
-        IPAddress   = [string]$Change.set.ip
+        IPAddress   = [string]$State.ip
         ClientId    = [string]$Change.mac
-        Name        = [string]$Change.set.name
-        Description = [string]$Change.set.description
+        Name        = [string]$State.name
+        Description = [string]$State.description
     }
     Add-DhcpServerv4Reservation @add
 }
@@ -351,25 +374,61 @@ function Set-Reservation($Change) {
     Set-DhcpServerv4Reservation @set
 }
 
-function Invoke-ReservationStep($Change, $Standing, [string]$Step, $Note) {
+# Makes a reservation anew at another address, for a client has only one in a
+# scope. The old one goes only where nobody has the address, and comes back where
+# Windows does not take the new one.
+function Move-Reservation($Change, $Standing, $Index, $Note) {
+    $holder = $Index.Values | Where-Object -FilterScript { $_.ip -eq [string]$Change.set.ip } | Select-Object -First 1
+    if ($null -ne $holder) {
+        $Note.fault = @{
+            errorId  = 'provost taken'
+            category = 'ResourceBusy'
+            message  = 'the address is reserved for ' + $holder.clientId
+        }
+        return
+    }
+    Remove-Reservation $Change
+    $Note.changed = $true
+    try {
+        Add-Reservation $Change $Change.set
+    } catch {
+        $Note.fault = Get-Fault $_
+        Add-Reservation $Change $Standing
+    }
+}
+
+# $Index follows what is done, so that a later move finds the address free that
+# an earlier change has freed.
+function Invoke-ReservationStep($Change, $Index, [string]$Step, $Note) {
+    $mac = [string]$Change.mac
     switch ($Step) {
         'add' {
-            Add-Reservation $Change
+            Add-Reservation $Change $Change.set
         }
         'remove' {
             Remove-Reservation $Change
+            $Index.Remove($mac)
         }
         'change' {
-            if ($Standing.ip -eq [string]$Change.set.ip) {
+            if ($Index[$mac].ip -eq [string]$Change.set.ip) {
                 Set-Reservation $Change
             } else {
-                Remove-Reservation $Change
-                $Note.changed = $true
-                Add-Reservation $Change
+                Move-Reservation $Change $Index[$mac] $Index $Note
             }
         }
     }
+    if ($null -ne $Note.fault) {
+        return
+    }
     $Note.changed = $true
+    if ($Step -ne 'remove') {
+        $Index[$mac] = @{
+            ip          = [string]$Change.set.ip
+            clientId    = $mac
+            name        = [string]$Change.set.name
+            description = [string]$Change.set.description
+        }
+    }
 }
 
 # A filter cannot be changed; -Force takes the old one away and makes it anew,
@@ -406,10 +465,12 @@ function Invoke-ThingChange($Change, $Index, [string[]]$Fields, $Note) {
         if ($Change.kind -eq 'filter') {
             Invoke-FilterStep $Change $step $Note
         } else {
-            Invoke-ReservationStep $Change $standing $step $Note
+            Invoke-ReservationStep $Change $Index $step $Note
         }
     } catch {
-        $Note.fault = Get-Fault $_
+        if ($null -eq $Note.fault) {
+            $Note.fault = Get-Fault $_
+        }
     }
 }
 

@@ -113,12 +113,18 @@ func TestFaultsOnTheWay(t *testing.T) {
 		"cut before":                   {winsim.Fault{Match: verbApply, Kind: winsim.DropBefore}, inventory.StateUnknown},
 		"a fault to the command":       {winsim.Fault{Match: "Command", Kind: winsim.Fault500, Times: 2}, inventory.StateRetry},
 		"a fault to the first command": {winsim.Fault{Match: "Command", Kind: winsim.Fault500, Skip: 1}, inventory.StateDone},
+		"cut before the shell":         {winsim.Fault{Match: "Create", Kind: winsim.DropBefore}, inventory.StateRetry},
+		"a shell, and then cut":        {winsim.Fault{Match: "Create", Kind: winsim.DropAnswer}, inventory.StateRetry},
+		"cut before the command":       {winsim.Fault{Match: "Command", Kind: winsim.DropBefore}, inventory.StateRetry},
+		"a command, and then cut":      {winsim.Fault{Match: "Command", Kind: winsim.DropAnswer}, inventory.StateRetry},
 		"a fault to the shell":         {winsim.Fault{Match: "Create", Kind: winsim.Refuse}, inventory.StateRetry},
 		"a fault while sending":        {winsim.Fault{Match: "Send", Kind: winsim.Refuse}, inventory.StateUnknown},
 		"a fault while receiving":      {winsim.Fault{Match: "Receive", Kind: winsim.Fault500}, inventory.StateUnknown},
 		"the directory is away":        {winsim.Fault{Match: verbApply, Kind: winsim.FailItem, ErrorID: "WIN32 9717"}, inventory.StateRetry},
 		"access is denied":             {winsim.Fault{Match: verbApply, Kind: winsim.FailItem, ErrorID: "WIN32 5"}, inventory.StateFailed},
 		"somebody was quicker":         {winsim.Fault{Match: verbApply, Kind: winsim.FailItem, ErrorID: "WIN32 9711"}, inventory.StateRetry},
+		"the record is somebody's by now": {winsim.Fault{Match: verbApply, Kind: winsim.FailItem, Cmdlet: "Add-DnsServerResourceRecordA",
+			ErrorID: "WIN32 9711"}, inventory.StateRetry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -135,6 +141,9 @@ func TestFaultsOnTheWay(t *testing.T) {
 			o := s.Apply(t.Context(), change, func(inventory.Event) {})[0]
 			if o.State != c.want || (o.State != inventory.StateDone && o.Error == "") {
 				t.Errorf("%+v, want %s", o, c.want)
+			}
+			if strings.Contains(o.Error, "401") { // each message logs in: none of these is a refusal of that
+				t.Errorf("taken for a refused login: %q", o.Error)
 			}
 			if strings.Contains(o.Error, secret) {
 				t.Errorf("the password is in %q", o.Error)
@@ -165,17 +174,20 @@ func TestStopEndsACommandThatHangs(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"a wrong password":     func(c *Config) { c.PasswordFile = tempFile(t, "password", "wrong-secret") },
-		"a foreign authority":  func(c *Config) { c.CAFile = tempFile(t, "ca.pem", string(newLab(t).dc1.CACert())) },
-		"another server there": func(c *Config) { c.DNS.Servers, c.DHCP.Servers = []string{"dc2.isima.fr"}, nil; swap(c) },
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"a wrong password":     {func(c *Config) { c.PasswordFile = tempFile(t, "password", "wrong-secret") }, "refuses the login (HTTP 401)"},
+		"a foreign authority":  {func(c *Config) { c.CAFile = tempFile(t, "ca.pem", string(newLab(t).dc1.CACert())) }, "certificate"},
+		"another server there": {func(c *Config) { c.DNS.Servers, c.DHCP.Servers = []string{"dc2.isima.fr"}, nil; swap(c) }, "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			change(&l.cfg)
+			c.change(&l.cfg)
 			_, err := l.open(t).List(t.Context())
-			if err == nil || strings.Contains(err.Error(), "wrong-secret") {
-				t.Errorf("error %v", err)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "wrong-secret") {
+				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
 	}

@@ -24,8 +24,7 @@ type host struct {
 
 	writer lock   // one command that writes at a time
 	open   lock   // guards what follows
-	shell  string // the shell's id, "" when there is none
-	busy   int    // commands that are in the shell
+	shell  *shell // where commands start, nil when there is none
 }
 
 func newHost(address string, cfg Config) (*host, error) {

@@ -32,8 +32,14 @@ type lab struct {
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	domain := winsim.NewDomain("isima.fr")
-	l := &lab{dc1: startServer(t, domain, "dc1", "dc2"), dc2: startServer(t, domain, "dc2", "dc1")}
+	return newLabWith(t, winsim.Options{MaxShells: 200})
+}
+
+// newLabWith is a lab whose servers have other limits.
+func newLabWith(t testing.TB, limits winsim.Options) *lab {
+	t.Helper()
+	limits.Domain = winsim.NewDomain("isima.fr")
+	l := &lab{dc1: startServer(t, limits, "dc1", "dc2"), dc2: startServer(t, limits, "dc2", "dc1")}
 	l.dc1.AddZone(forward)
 	l.dc1.AddZone(reverse)
 	l.cfg = Config{
@@ -53,15 +59,14 @@ func newLab(t testing.TB) *lab {
 	return l
 }
 
-func startServer(t testing.TB, domain *winsim.Domain, name, partner string) *winsim.Server {
+func startServer(t testing.TB, options winsim.Options, name, partner string) *winsim.Server {
 	t.Helper()
-	s, err := winsim.Start(winsim.Options{
-		Name: name, Domain: domain, CommandLine: CommandLine(), Scripts: Scripts(), MaxShells: 200,
-		Users: []winsim.User{{
-			Name: "provost", Password: secret,
-			Groups: []string{winsim.DNSAdmins, winsim.DHCPAdministrators},
-		}},
-	})
+	options.Name, options.CommandLine, options.Scripts = name, CommandLine(), Scripts()
+	options.Users = []winsim.User{{
+		Name: "provost", Password: secret,
+		Groups: []string{winsim.DNSAdmins, winsim.DHCPAdministrators},
+	}}
+	s, err := winsim.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,9 @@ func (l *listing) recallAll(prefixes ...string) {
 
 // unknown says that nothing is known below a prefix.
 func (l *listing) unknown(err error, prefixes ...inventory.Key) {
-	l.errs = append(l.errs, err)
+	if !slices.ContainsFunc(l.errs, func(e error) bool { return e.Error() == err.Error() }) {
+		l.errs = append(l.errs, err) // a server that is away is so for every part
+	}
 	for _, p := range prefixes {
 		if !slices.ContainsFunc(l.Unknown, func(u inventory.Unknown) bool { return u.Prefix == p }) {
 			l.Unknown = append(l.Unknown, inventory.Unknown{Prefix: p, Reason: err.Error()})

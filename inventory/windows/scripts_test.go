@@ -266,7 +266,7 @@ func (s splats) params(args string) (names []string, missing string) {
 
 // operators look like parameters inside script blocks.
 var operators = map[string]bool{
-	"eq": true, "ne": true, "ceq": true, "cne": true, "cnotcontains": true, "and": true, "or": true, "not": true, "le": true, "gt": true,
+	"eq": true, "ne": true, "ceq": true, "cne": true, "ccontains": true, "cnotcontains": true, "like": true, "and": true, "or": true, "not": true, "le": true, "gt": true,
 }
 
 func readFile(t *testing.T, path string) string {

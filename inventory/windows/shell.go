@@ -72,19 +72,19 @@ func (h *host) client(ctx context.Context) (*winrm.Client, error) {
 // start begins a command. Its script comes over standard input, so one that
 // was begun without our hearing of it does nothing: where a shell does not take
 // a command, it is safe to try once more in a new one.
-func (h *host) start(ctx context.Context, client *winrm.Client) (command *winrm.Command, shell string, err error) {
+func (h *host) start(ctx context.Context, client *winrm.Client) (*winrm.Command, *shell, error) {
 	for {
-		id, fresh, err := h.enter(ctx)
+		sh, fresh, err := h.enter(ctx)
 		if err != nil {
-			return nil, "", fmt.Errorf("cannot open a shell on %s: %w", h.address, fault(err))
+			return nil, nil, fmt.Errorf("cannot open a shell on %s: %w", h.address, fault(err))
 		}
-		command, err := client.NewShell(id).ExecuteWithContext(ctx, CommandLine())
+		command, err := client.NewShell(sh.id).ExecuteWithContext(ctx, CommandLine())
 		if err == nil {
-			return command, id, nil
+			return command, sh, nil
 		}
-		h.leave(ctx, id, true)
-		if fresh || ctx.Err() != nil {
-			return nil, "", fmt.Errorf("cannot start a command on %s: %w", h.address, fault(err))
+		h.leave(ctx, sh, true)
+		if fresh || !sh.wait(ctx) {
+			return nil, nil, fmt.Errorf("cannot start a command on %s: %w", h.address, fault(err))
 		}
 	}
 }
@@ -101,15 +101,35 @@ func fault(err error) error {
 	return err
 }
 
+// shell is a shell on a server. The host's lock open guards it.
+type shell struct {
+	id    string
+	busy  int           // commands in it
+	spent bool          // it takes no further command
+	gone  chan struct{} // closed when it was taken away on the server
+}
+
+// wait reports whether a spent shell went away before the context ended. Until
+// then it counts against the user's quota of shells, and every command that was
+// ever started in it against that of commands: a new shell would do no better.
+func (sh *shell) wait(ctx context.Context) bool {
+	select {
+	case <-sh.gone:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // enter gives the shell that stands, or a fresh one. Every enter is followed by
 // a leave.
-func (h *host) enter(ctx context.Context) (id string, fresh bool, err error) {
+func (h *host) enter(ctx context.Context) (sh *shell, fresh bool, err error) {
 	if err := h.open.take(ctx); err != nil {
-		return "", false, err
+		return nil, false, err
 	}
 	defer h.open.release()
-	if h.shell != "" {
-		h.busy++
+	if h.shell != nil {
+		h.shell.busy++
 		return h.shell, false, nil
 	}
 	params := winrm.NewParameters(h.operationTimeout(), "en-US", envelope)
@@ -117,39 +137,48 @@ func (h *host) enter(ctx context.Context) (id string, fresh bool, err error) {
 	defer request.Free()
 	reply, err := h.post(ctx, request.String())
 	if err != nil {
-		return "", false, err
+		return nil, false, err
 	}
-	id, err = winrm.ParseOpenShellResponse(reply)
+	id, err := winrm.ParseOpenShellResponse(reply)
 	if err == nil && id == "" {
 		err = errors.New("the answer names no shell")
 	}
 	if err != nil {
-		return "", false, err
+		return nil, false, err
 	}
-	h.shell, h.busy = id, 1
-	return id, true, nil
+	h.shell = &shell{id: id, busy: 1, gone: make(chan struct{})}
+	return h.shell, true, nil
 }
 
 // leave ends the use of a shell. One that is broken serves no further command,
-// and is closed when nobody else is in it: a user may have only so many shells,
-// and so many commands in those that stand.
-func (h *host) leave(ctx context.Context, id string, broken bool) {
+// and is taken away by the last to leave it.
+func (h *host) leave(ctx context.Context, sh *shell, broken bool) {
 	ctx = context.WithoutCancel(ctx)
 	_ = h.open.take(ctx) // never fails without a cancel
 	defer h.open.release()
-	if id != h.shell {
-		return
+	sh.busy--
+	sh.spent = sh.spent || broken
+	if sh.spent && h.shell == sh {
+		h.shell = nil
 	}
-	if h.busy--; !broken {
-		return
+	if sh.spent && sh.busy == 0 {
+		_ = h.remove(ctx, sh) // it is broken, so this may well fail
 	}
-	h.shell = ""
-	if h.busy > 0 {
-		return
+}
+
+// remove takes a shell away on the server, once.
+func (h *host) remove(ctx context.Context, sh *shell) error {
+	select {
+	case <-sh.gone:
+		return nil
+	default:
 	}
-	if client, err := h.client(ctx); err == nil {
-		_ = client.NewShell(id).Close()
+	defer close(sh.gone)
+	client, err := h.client(ctx)
+	if err != nil {
+		return err
 	}
+	return client.NewShell(sh.id).Close()
 }
 
 // exchange feeds a command and reads both its pipes to their end. cancel ends
@@ -215,20 +244,16 @@ func drain(to *bytes.Buffer, from io.Reader, stop context.CancelFunc) error {
 	return fmt.Errorf("the answer is longer than %d MiB", maxOutput>>20)
 }
 
-// close takes the shell away on the server.
+// close takes the shell away on the server, and with it whatever runs in it.
 func (h *host) close(ctx context.Context) error {
 	if err := h.open.take(ctx); err != nil {
 		return err
 	}
 	defer h.open.release()
-	if h.shell == "" {
+	sh := h.shell
+	if sh == nil {
 		return nil
 	}
-	client, err := h.client(ctx)
-	if err != nil {
-		return err
-	}
-	err = client.NewShell(h.shell).Close()
-	h.shell = ""
-	return err
+	h.shell = nil
+	return h.remove(ctx, sh)
 }

@@ -102,6 +102,17 @@ func TestWhatChangedMeanwhileIsLeftAlone(t *testing.T) {
 	if o := l.apply(t, inventory.Update, before, with(r, "value", "192.168.25.10")); o.State != inventory.StateFailed {
 		t.Errorf("update: %+v", o)
 	}
+	must(t, l.dc1.AddRecord(winsim.Record{Zone: forward, Name: "vm-w", Type: "A", Value: "192.168.25.9"}))
+	wanted := record("vm-w", forward, "A", "192.168.25.10")
+	mark := markTexts(recordMark(wanted.Key, raphael(), "A", "192.168.25.9"))
+	must(t, l.dc1.AddRecord(winsim.Record{Zone: forward, Name: "_provost.vm-w", Type: "TXT", Value: mark[0]}))
+	must(t, l.dc1.AddRecord(winsim.Record{Zone: forward, Name: "vm-w", Type: "A", Value: "192.168.25.10"}))
+	digest := l.dc1.Digest()
+	if o := l.apply(t, inventory.Update, l.live(t, wanted.Key), wanted); o.State != inventory.StateFailed || l.dc1.Digest() != digest {
+		t.Errorf("update onto somebody's record: %+v\n%v", o, l.stands())
+	}
+	l.dc1.RemoveRecord(forward, "vm-w", "A", "192.168.25.10")
+	l.make(t, inventory.Delete, l.live(t, wanted.Key), nil)
 	if live := l.live(t, r.Key); live == nil || !live.Owner.IsZero() {
 		t.Errorf("the hand-made record is listed as ours: %+v", live)
 	}
@@ -239,6 +250,31 @@ func TestOneCommandAPassAndServer(t *testing.T) {
 		}
 	}
 	t.Logf("a listing and 300 changes: %d and %d HTTP requests", l.dc1.Commands().Requests, l.dc2.Commands().Requests)
+}
+
+// A reservation moves to an address when that is free, and stays until then.
+func TestMoveWaitsForTheAddress(t *testing.T) {
+	l := newLab(t)
+	one, two := reservation(20, "vm-x"), reservation(21, "vm-y")
+	l.make(t, inventory.Create, nil, one)
+	l.make(t, inventory.Create, nil, two)
+	move := func(r *inventory.Resource, ip string) inventory.Change {
+		return inventory.Change{Key: r.Key, Action: inventory.Update, Before: l.live(t, r.Key), After: with(r, "ip", ip)}
+	}
+	changes := []inventory.Change{move(one, two.Attrs["ip"]), move(two, "192.168.25.22")}
+	s := l.open(t)
+	outcomes := s.Apply(t.Context(), changes, func(inventory.Event) {})
+	if outcomes[0].State != inventory.StateRetry || outcomes[1].State != inventory.StateDone {
+		t.Errorf("%+v", outcomes)
+	}
+	for name, server := range map[string]*winsim.Server{"dc1": l.dc1, "dc2": l.dc2} {
+		if r := server.Reservations(); len(r) != 2 || r[0].IP.String() != one.Attrs["ip"] {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	if o := s.Apply(t.Context(), changes[:1], func(inventory.Event) {})[0]; o.State != inventory.StateDone {
+		t.Errorf("the next try: %+v", o)
+	}
 }
 
 func TestDeletionsGoFirst(t *testing.T) {

@@ -45,7 +45,7 @@ func (t *attempt) run(cmdlet string, do func() *cmdletError) bool {
 		return false
 	}
 	err := t.forced(t.id)
-	if err == nil {
+	if err == nil || (t.fault.Cmdlet != "" && t.fault.Cmdlet != cmdlet) {
 		err = do()
 	}
 	if err != nil {
@@ -54,6 +54,14 @@ func (t *attempt) run(cmdlet string, do func() *cmdletError) bool {
 	}
 	t.changed = true
 	return true
+}
+
+// amend calls further cmdlets after one has failed, which still is what failed.
+func (t *attempt) amend(do func()) {
+	err, cmdlet := t.err, t.cmdlet
+	t.err = nil
+	do()
+	t.err, t.cmdlet = err, cmdlet
 }
 
 // fail is a cmdlet that could not read.

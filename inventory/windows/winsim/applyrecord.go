@@ -50,42 +50,65 @@ func (c *recordChange) make(t *attempt) (conflict string) {
 }
 
 func (c *recordChange) set(t *attempt, z *zone) (conflict string) {
-	standing := c.static(z, c.Set.Value)
-	expected := c.Expect != nil && c.Expect.Value != "" && c.static(z, c.Expect.Value) != nil && len(c.ours(z)) > 0
+	same, sameStands := c.static(z, c.Set.Value), z.lookup(c.Name, c.Type, c.Set.Value) != nil
+	old := c.old(z)
+	inPlace := old != nil && sameValue(c.Type, old.Value, c.Set.Value)
 	switch {
-	case standing != nil && c.fullyMarked(z):
-		c.replace(t, z, *standing)
+	case same != nil && c.fullyMarked(z) && (old == nil || inPlace):
+		c.replace(t, z, *same)
 	case len(z.find(c.Name, c.Type)) == 0:
-		if c.addTexts(t, z) {
+		c.writeMarked(t, z, func() {
 			t.run(addCmdlet(c.Type), func() *cmdletError { return c.add(z, c.Name, c.Type, *c.Set) })
-		}
-	case expected:
-		if c.addTexts(t, z) {
-			c.replace(t, z, *c.static(z, c.Expect.Value))
-		}
+		})
+	case old != nil && len(c.ours(z)) > 0 && (inPlace || !sameStands):
+		before := *old // adding texts may move the zone's records
+		c.writeMarked(t, z, func() { c.replace(t, z, before) })
 	default:
 		return "a record stands that is not ours or not as expected"
 	}
-	c.removeTexts(t, z, c.Mark.Texts)
+	c.removeTexts(t, z, func(text string) bool { return !slices.Contains(c.Mark.Texts, text) })
 	return ""
+}
+
+// old is the static record with the value expected, or nil.
+func (c *recordChange) old(z *zone) *Record {
+	if c.Expect == nil || c.Expect.Value == "" {
+		return nil
+	}
+	return c.static(z, c.Expect.Value)
+}
+
+// writeMarked completes the mark and then writes the record. Where somebody has
+// made that record meanwhile, what was added is withdrawn: it would make it ours.
+func (c *recordChange) writeMarked(t *attempt, z *zone, write func()) {
+	missing := c.missing(z)
+	if c.addTexts(t, z, missing); t.err != nil {
+		return
+	}
+	write()
+	if t.err != nil && t.err.Code == errRecordExists.Code {
+		t.amend(func() {
+			c.removeTexts(t, z, func(text string) bool { return slices.Contains(missing, text) })
+		})
+	}
 }
 
 func (c *recordChange) remove(t *attempt, z *zone) (conflict string) {
 	if c.Expect != nil && c.Expect.Value != "" && z.lookup(c.Name, c.Type, c.Expect.Value) != nil {
-		if c.static(z, c.Expect.Value) == nil || len(c.ours(z)) == 0 {
+		if c.old(z) == nil || len(c.ours(z)) == 0 {
 			return "the record is dynamic or not marked"
 		}
 		t.run("Remove-DnsServerResourceRecord", func() *cmdletError { return z.remove(c.Name, c.Type, c.Expect.Value) })
 	}
-	c.removeTexts(t, z, nil)
+	c.removeTexts(t, z, func(string) bool { return true })
 	return ""
 }
 
 func (c *recordChange) adopt(t *attempt, z *zone) (conflict string) {
-	if c.Expect == nil || c.static(z, c.Expect.Value) == nil {
+	if c.old(z) == nil {
 		return "the record to adopt does not stand as expected"
 	}
-	c.addTexts(t, z)
+	c.addTexts(t, z, c.missing(z))
 	return ""
 }
 
@@ -101,7 +124,7 @@ func (c *recordChange) stands(x *session) bool {
 		r := c.static(z, c.Set.Value)
 		return r != nil && (c.Set.TTL == 0 || r.TTL == seconds(c.Set.TTL)) && c.fullyMarked(z)
 	default:
-		return (c.Expect == nil || c.static(z, c.Expect.Value) == nil) && len(c.ours(z)) == 0
+		return c.old(z) == nil && len(c.ours(z)) == 0
 	}
 }
 
@@ -117,39 +140,37 @@ func (c *recordChange) static(z *zone, value string) *Record {
 func (c *recordChange) ours(z *zone) []string {
 	var found []string
 	for _, r := range z.find(c.Mark.Name, "TXT") {
-		begins := func(owned string) bool { return strings.HasPrefix(r.Value+" ", owned) }
-		if slices.ContainsFunc(c.Mark.Owned, begins) {
+		if slices.ContainsFunc(c.Mark.Owned, func(owned string) bool { return begins(r.Value, owned) }) {
 			found = append(found, r.Value)
 		}
 	}
 	return found
 }
 
-func (c *recordChange) fullyMarked(z *zone) bool {
+func (c *recordChange) fullyMarked(z *zone) bool { return len(c.missing(z)) == 0 }
+
+// missing are the texts of the mark that do not stand.
+func (c *recordChange) missing(z *zone) []string {
+	var texts []string
 	for _, text := range c.Mark.Texts {
 		if z.lookup(c.Mark.Name, "TXT", text) == nil {
-			return false
+			texts = append(texts, text)
 		}
 	}
-	return true
+	return texts
 }
 
-// addTexts reports whether the mark is whole now.
-func (c *recordChange) addTexts(t *attempt, z *zone) bool {
-	for _, text := range c.Mark.Texts {
-		if z.lookup(c.Mark.Name, "TXT", text) == nil {
-			state := recordState{Value: text, TTL: c.Mark.TTL}
-			if !t.run(addCmdlet("TXT"), func() *cmdletError { return c.add(z, c.Mark.Name, "TXT", state) }) {
-				return false
-			}
-		}
+func (c *recordChange) addTexts(t *attempt, z *zone, texts []string) {
+	for _, text := range texts {
+		state := recordState{Value: text, TTL: c.Mark.TTL}
+		t.run(addCmdlet("TXT"), func() *cmdletError { return c.add(z, c.Mark.Name, "TXT", state) })
 	}
-	return true
 }
 
-func (c *recordChange) removeTexts(t *attempt, z *zone, keep []string) {
+// removeTexts removes those of our texts for which goes holds.
+func (c *recordChange) removeTexts(t *attempt, z *zone, goes func(string) bool) {
 	for _, text := range c.ours(z) {
-		if !slices.Contains(keep, text) {
+		if goes(text) {
 			t.run("Remove-DnsServerResourceRecord", func() *cmdletError { return z.remove(c.Mark.Name, "TXT", text) })
 		}
 	}

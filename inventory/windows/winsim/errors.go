@@ -13,7 +13,15 @@ type cmdletError struct {
 func (e *cmdletError) Error() string { return e.Code + ": " + e.Message }
 
 // id is the FullyQualifiedErrorId as a cmdlet gives it.
-func (e *cmdletError) id(cmdlet string) string { return e.Code + "," + cmdlet }
+func (e *cmdletError) id(cmdlet string) string {
+	if cmdlet == "" {
+		return e.Code // the script says so itself
+	}
+	return e.Code + "," + cmdlet
+}
+
+// errTaken is not Windows's: the script looks before it moves a reservation.
+var errTaken = &cmdletError{"provost taken", "ResourceBusy", "The address is reserved for another client."}
 
 // What the model can answer, as the contract lists it and Microsoft documents
 // it; (?) marks what is not proven without Windows.

@@ -31,6 +31,7 @@ type Fault struct {
 	Kind    FaultKind
 	Status  int    // of Refuse; default 503
 	Item    string // FailItem: the id of the item that fails; empty is every item
+	Cmdlet  string // FailItem of apply: the cmdlet that fails; empty is every one
 	ErrorID string // FailItem: such as "WIN32 9717" or "DHCP 20013"
 }
 

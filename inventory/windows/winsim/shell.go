@@ -204,6 +204,14 @@ func (t *shellTable) shut() {
 // CloseShells ends every shell, as a restart of the WinRM service does.
 func (s *Server) CloseShells() { s.shells.closeAll() }
 
+// Shells is how many shells stand.
+func (s *Server) Shells() int {
+	s.shells.mu.Lock()
+	defer s.shells.mu.Unlock()
+	s.shells.expire()
+	return len(s.shells.shells)
+}
+
 // newGUID is a random identifier as Windows prints it.
 func newGUID() string {
 	var b [16]byte

@@ -31,11 +31,11 @@ Example:
 				if err != nil {
 					return exitError, err
 				}
-				r, source, err := build(c, log)
+				r, closing, err := build(c, log)
 				if err != nil {
 					return exitError, err
 				}
-				defer source.Close(context.WithoutCancel(ctx))
+				defer closing(context.WithoutCancel(ctx))
 				r.Manual, r.Watch = true, view.show
 				r.History = func(p *reconciler.Pass) {
 					if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {

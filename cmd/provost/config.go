@@ -72,7 +72,7 @@ func (s SystemConfig) open(name string, c *Config, log *slog.Logger) (reconciler
 	case s.Windows != nil:
 		return windows.New(name, c.Campus, *s.Windows, log)
 	}
-	return nil, errors.New("it is of no kind: give it proxmox: or windows:")
+	return nil, errors.New("it is of no kind: proxmox and windows are known")
 }
 
 // readConfig reads and checks a configuration file. Every key must be known;

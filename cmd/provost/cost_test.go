@@ -141,12 +141,12 @@ func newDaemon(t *testing.T, w *world.World, config string) *measured {
 		t.Fatal(err)
 	}
 	c.State = t.TempDir()
-	r, source, err := build(c, slog.New(slog.DiscardHandler))
+	r, closing, err := build(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { source.Close(context.Background()) })
-	return &measured{t: t, world: w, r: r, source: source}
+	t.Cleanup(func() { closing(context.Background()) })
+	return &measured{t: t, world: w, r: r, source: r.Source.(*sources.Composite)}
 }
 
 // pass makes one pass and waits until its statuses are written.

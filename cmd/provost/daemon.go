@@ -106,14 +106,14 @@ func (d daemon) runUntilReconfigured(ctx context.Context) (*Config, error) {
 
 // run makes passes and serves until ctx ends.
 func (d daemon) run(ctx context.Context) error {
-	r, source, err := build(d.config, d.log)
+	r, closing, err := build(d.config, d.log)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		source.Close(closing)
+		closing(last)
 	}()
 	trigger := make(chan struct{}, 1)
 	poke := func() {

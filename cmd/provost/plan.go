@@ -51,11 +51,11 @@ func planOnce(ctx context.Context, config, dir string, log *slog.Logger) (*recon
 	if err != nil {
 		return nil, err
 	}
-	r, source, err := build(c, log)
+	r, closing, err := build(c, log)
 	if err != nil {
 		return nil, err
 	}
-	defer source.Close(ctx)
+	defer closing(ctx)
 	r.DryRun = true
 	if dir != "" {
 		r.Source = workTree(dir)

@@ -105,12 +105,10 @@ func TestPlanTextOfNothing(t *testing.T) {
 func TestResultsText(t *testing.T) {
 	begin := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	p := &reconciler.Pass{Started: begin, Finished: begin.Add(12340 * time.Millisecond), Plan: plan.Plan{Steps: make([]plan.Step, 3)}}
-	for _, r := range []reconciler.Result{
+	p.Results = []reconciler.Result{
 		{Outcome: inventory.Outcome{Key: "cri/guest/vm-a", State: inventory.StateDone}, Action: inventory.Create},
 		{Outcome: inventory.Outcome{Key: "cri/guest/vm-b", State: inventory.StateFailed, Error: "no space\x1b[2J\nleft"}, Action: inventory.Create},
 		{Outcome: inventory.Outcome{Key: "cri/power/vm-b"}, Action: inventory.Create, Blocked: "waits for cri/guest/vm-b"},
-	} {
-		p.Results = append(p.Results, r)
 	}
 	var out bytes.Buffer
 	printResults(&out, p)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 
@@ -17,7 +19,9 @@ import (
 )
 
 // build wires a reconciler from its configuration. Nothing is contacted yet.
-func build(c *Config, log *slog.Logger) (*reconciler.Reconciler, *sources.Composite, error) {
+// Whoever calls it calls closing when the last pass has ended: statuses that
+// wait are delivered as long as ctx allows, shells and connections given back.
+func build(c *Config, log *slog.Logger) (r *reconciler.Reconciler, closing func(ctx context.Context), err error) {
 	systems := map[string]reconciler.Managed{}
 	for name, s := range c.Systems {
 		system, err := s.open(name, c, log)
@@ -35,10 +39,24 @@ func build(c *Config, log *slog.Logger) (*reconciler.Reconciler, *sources.Compos
 		return nil, nil, fmt.Errorf("forge: %w", err)
 	}
 	source := sources.New(repo, statuses, log)
+	closing = func(ctx context.Context) {
+		if err := source.Close(ctx); err != nil {
+			log.Warn("statuses not delivered", "error", err)
+		}
+		closeSystems(systems)
+	}
 	return &reconciler.Reconciler{
 		Source: source, Systems: systems, Policy: policies.New(log), Guard: c.Guard, Log: log,
 		PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
-	}, source, nil
+	}, closing, nil
+}
+
+func closeSystems(systems map[string]reconciler.Managed) {
+	for _, managed := range systems {
+		if system, ok := managed.System.(io.Closer); ok {
+			system.Close() // what cannot be given back ends with the process
+		}
+	}
 }
 
 // open makes the forge's client. Requests are listed for the watched branch only.

@@ -99,6 +99,15 @@ func (a *api) post(ctx context.Context, path string, p params) (upid, error) {
 	}))
 }
 
+// postList is post with one parameter that is a list.
+func (a *api) postList(ctx context.Context, path string, p params, name string, list []string) (upid, error) {
+	return a.task(a.do(ctx, http.MethodPost, path, func(ctx context.Context) {
+		all := p.library()
+		all[name] = list
+		_, _ = a.client.CreateItemReturnStatus(ctx, all, path)
+	}))
+}
+
 // put sends a PUT; empty values are sent too.
 func (a *api) put(ctx context.Context, path string, p params) (upid, error) {
 	return a.task(a.do(ctx, http.MethodPut, path, func(ctx context.Context) {

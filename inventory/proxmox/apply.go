@@ -8,21 +8,31 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// Apply implements reconciler.System: one change after another. The reconciler
-// gives one at a time and runs many at once.
+// Apply implements reconciler.System: one change after another, but for guests
+// that start together. The reconciler runs many Applies at once.
 func (c *Cluster) Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome {
-	outcomes := make([]inventory.Outcome, 0, len(changes))
-	for _, ch := range changes {
-		j := &job{c: c, change: ch, progress: progress}
-		out := inventory.Outcome{Key: ch.Key, State: inventory.StateUnknown, Error: "not tried: stopping"}
-		if ctx.Err() == nil {
-			err := c.apply(ctx, j)
-			out = inventory.Outcome{Key: ch.Key, State: stateOf(err)}
-			if err != nil {
-				out.Error = err.Error()
+	jobs := make([]*job, len(changes))
+	for i, ch := range changes {
+		jobs[i] = &job{c: c, change: ch, progress: progress}
+	}
+	errs := make([]error, len(changes))
+	if c.together(changes) {
+		errs = c.startTogether(ctx, jobs)
+	} else {
+		for i, j := range jobs {
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				errs[i] = unknownf("not tried: stopping")
+				continue
 			}
+			errs[i] = c.apply(ctx, j)
 		}
-		outcomes = append(outcomes, out)
+	}
+	outcomes := make([]inventory.Outcome, len(changes))
+	for i, err := range errs {
+		outcomes[i] = inventory.Outcome{Key: changes[i].Key, State: stateOf(err)}
+		if err != nil {
+			outcomes[i].Error = err.Error()
+		}
 	}
 	return outcomes
 }
@@ -42,6 +52,10 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 		return j.powerOff(ctx)
 	case kind == inventory.KindPower && (ch.Action == inventory.Create || ch.Action == inventory.Update):
 		return j.power(ctx)
+	case kind == kindCopy && (ch.Action == inventory.Create || ch.Action == inventory.Replace):
+		return j.makeCopy(ctx)
+	case kind == kindCopy && ch.Action == inventory.Delete:
+		return j.removeCopy(ctx)
 	case kind != inventory.KindGuest:
 		return failf("cannot %s %s: Proxmox has nothing of that kind to change", ch.Action, ch.Key)
 	}
@@ -60,7 +74,7 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 	return failf("cannot %s %s: no such action", ch.Action, ch.Key)
 }
 
-// job is one change under way.
+// job is one change under way. Events may come from several at once.
 type job struct {
 	c        *Cluster
 	change   inventory.Change

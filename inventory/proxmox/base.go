@@ -3,7 +3,6 @@ package proxmox
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"path"
 	"slices"
 	"strings"
@@ -22,10 +21,27 @@ type clonePlan struct {
 	storage string // for a full clone
 }
 
-// planClone chooses the template that r is cloned from, out of the last listing:
-// one on r's node before one on a shared storage. Siblings of one name on one
-// node are told apart by r's key, so that their clones spread.
-func (v view) planClone(r inventory.Resource) (clonePlan, error) {
+// cloneSources are the guests that r can be cloned from, out of the last
+// listing: templates on r's node before those on a shared storage, and the
+// copies of these that were made to clone from.
+func (v view) cloneSources(r inventory.Resource) ([]template, error) {
+	originals, err := v.originals(r)
+	if err != nil {
+		return nil, err
+	}
+	sources := originals
+	for _, t := range originals {
+		for _, copied := range v.copies[t.vmid] {
+			if v.reaches(copied, r) && copied.of == t.print {
+				sources = append(sources[:len(sources):len(sources)], copied)
+			}
+		}
+	}
+	return sources, nil
+}
+
+// originals are the templates themselves that r can be cloned from.
+func (v view) originals(r inventory.Resource) ([]template, error) {
 	want := strings.TrimPrefix(r.Attrs["create.base"], "template:")
 	node, typ := r.Attrs["node"], r.Attrs["type"]
 	var named, here, shared []template
@@ -42,7 +58,7 @@ func (v view) planClone(r inventory.Resource) (clonePlan, error) {
 		}
 	}
 	if len(named) == 0 {
-		return clonePlan{}, fmt.Errorf("there is no %s template %q; there are %s", typ, want, v.templateNames(typ))
+		return nil, fmt.Errorf("there is no %s template %q; there are %s", typ, want, v.templateNames(typ))
 	}
 	usable := here
 	if len(usable) == 0 {
@@ -50,19 +66,45 @@ func (v view) planClone(r inventory.Resource) (clonePlan, error) {
 	}
 	if len(usable) == 0 {
 		t := named[0]
-		return clonePlan{}, fmt.Errorf("template %q (%s) is on node %s and its disk on storage %s, which %s does not share: "+
+		return nil, fmt.Errorf("template %q (%s) is on node %s and its disk on storage %s, which %s does not share: "+
 			"put a template of that name on %s, or the disk on a shared storage", want, t.vmid, t.node, t.storage, node, node)
 	}
-	h := fnv.New32a()
-	h.Write([]byte(r.Key))
-	p := clonePlan{source: usable[h.Sum32()%uint32(len(usable))], full: r.Attrs["create.clone"] != "linked"}
-	if p.source.node != node {
+	return usable, nil
+}
+
+// reaches reports whether a copy can be cloned to where r is to be. A linked
+// clone needs a template, which a copy is not.
+func (v view) reaches(copied template, r inventory.Resource) bool {
+	to := r.Attrs["storage"]
+	if to == "" {
+		to = copied.storage
+	}
+	near := copied.node == r.Attrs["node"] ||
+		v.nodes[copied.node] && v.shared(copied.node, copied.storage) && v.shared(copied.node, to)
+	return near && r.Attrs["create.clone"] != "linked"
+}
+
+func (v view) shared(node, storage string) bool { return v.storages[storageKey(node, storage)].shared }
+
+// planClone is how r would be cloned if it were the only one.
+func (v view) planClone(r inventory.Resource) (clonePlan, error) {
+	sources, err := v.originals(r)
+	if err != nil {
+		return clonePlan{}, err
+	}
+	p := planFrom(r, sources[0])
+	return p, p.check(r)
+}
+
+func planFrom(r inventory.Resource, source template) clonePlan {
+	p := clonePlan{source: source, full: r.Attrs["create.clone"] != "linked"}
+	if node := r.Attrs["node"]; source.node != node {
 		p.target = node
 	}
 	if p.full {
 		p.storage = r.Attrs["storage"]
 	}
-	return p, p.check(r)
+	return p
 }
 
 func (p clonePlan) check(r inventory.Resource) error {

@@ -10,11 +10,18 @@ import (
 // Claims implements reconciler.Claimer: the locks and workers of Proxmox that a
 // change occupies. A clone locks its source, and a request that waits for a lock
 // blocks one of a node's three workers, so refused requests cost everybody.
+//
+//	<cluster>/tasks/<node>          tasks that provost lets a node work on
+//	<cluster>/storage/<storage>     disks that are written to it
+//	<cluster>/template/<vmid+vmid>  clones of one of these, or of their copies
+//	<cluster>/starts/<node>         guests, or batches of guests, that boot
+//	<cluster>/stops/<node>          guests that shut down
 func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
-	switch {
-	case ch.Key.Kind() == inventory.KindPower:
+	switch ch.Key.Kind() {
+	case inventory.KindPower:
 		return c.powerClaims(ch)
-	case ch.Key.Kind() != inventory.KindGuest:
+	case inventory.KindGuest, kindCopy:
+	default:
 		return nil
 	}
 	switch ch.Action {
@@ -34,41 +41,66 @@ func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
 	return nil
 }
 
+// createClaims gives the widths as they are now; where they are yet to be found,
+// Width follows.
 func (c *Cluster) createClaims(r inventory.Resource) []inventory.Claim {
 	claims := []inventory.Claim{c.nodeClaim(r.Attrs["node"])}
 	if storage := r.Attrs["storage"]; storage != "" {
 		claims = append(claims, inventory.Claim{Name: c.name + "/storage/" + storage, Limit: c.cfg.Limits.ClonesPerStorage})
 	}
-	base := r.Attrs["create.base"]
-	if strings.HasPrefix(base, "ostemplate:") {
+	if strings.HasPrefix(r.Attrs["create.base"], "ostemplate:") {
 		return claims // holds no lock on its source
-	}
-	source := strings.TrimPrefix(base, "template:")
-	if plan, err := c.look().planClone(r); err == nil {
-		source = plan.source.vmid
 	}
 	limit := c.cfg.Limits.ClonesPerTemplate
 	if r.Attrs["type"] == typeQEMU {
 		limit = c.cfg.Limits.QemuClones
 	}
-	return append(claims, inventory.Claim{Name: c.name + "/template/" + source, Limit: limit})
+	return append(claims, inventory.Claim{Name: c.name + "/template/" + c.look().sourceNames(r), Limit: limit})
 }
 
-// powerClaims spread starts: machines that boot at once starve each other. The
-// node of a guest that is yet to be made is not known here; its start counts
-// against the cluster.
+// sourceNames are the VMIDs of the templates that r can be cloned from.
+func (v view) sourceNames(r inventory.Resource) string {
+	originals, err := v.originals(r)
+	if err != nil {
+		return strings.TrimPrefix(r.Attrs["create.base"], "template:")
+	}
+	var vmids []string
+	for _, t := range originals {
+		vmids = append(vmids, t.vmid)
+	}
+	return strings.Join(vmids, "+")
+}
+
+// powerClaims spread starts: machines that boot at once starve each other. Where
+// the server starts many in one task, two such tasks at a time keep a node busy,
+// and what becomes ready meanwhile travels together.
 func (c *Cluster) powerClaims(ch inventory.Change) []inventory.Claim {
 	if ch.Action == inventory.Delete {
 		return nil
 	}
-	v, limit := c.look(), c.cfg.Limits.StartsPerNode
+	limit, what := c.cfg.Limits.StartsPerNode, "/starts"
+	switch {
+	case ch.After != nil && ch.After.Attrs["state"] == "stopped":
+		what = "/stops"
+	case c.bulk():
+		limit = min(limit, bulkTasks)
+	}
 	j := &job{c: c, change: ch}
 	if at, ok := j.known(j.guestKeys()); ok {
-		return []inventory.Claim{{Name: c.name + "/starts/" + at.node, Limit: limit}}
+		return []inventory.Claim{{Name: c.name + what + "/" + at.node, Limit: limit}}
 	}
-	return []inventory.Claim{{Name: c.name + "/starts", Limit: limit * max(1, len(v.nodes))}}
+	return []inventory.Claim{{Name: c.name + what, Limit: limit * max(1, len(c.look().nodes))}}
 }
 
 func (c *Cluster) nodeClaim(node string) inventory.Claim {
 	return inventory.Claim{Name: c.name + "/tasks/" + node, Limit: c.cfg.Limits.TasksPerNode}
+}
+
+// held are the names of the claims of this change.
+func (j *job) held() []string {
+	var names []string
+	for _, claim := range j.c.Claims(j.change) {
+		names = append(names, claim.Name)
+	}
+	return names
 }

@@ -24,15 +24,23 @@ type Cluster struct {
 	api    *api
 	ssh    *sshReader // nil when no SSH host is configured
 	close  func()
-	pace   *pace
+	pace   pace
+	loans  loans
+	widths widths
 
-	mu       sync.Mutex           // held for moments only, never across I/O
-	view     view                 // what the last List saw, and what was made since
-	seen     map[string]seenGuest // by VMID; what spares requests where there is no SSH
-	watchers map[string]*watcher  // by node
-	// versionKnown is set once the release was asked for.
-	versionKnown bool
+	mu   sync.Mutex           // held for moments only, never across I/O
+	view view                 // what the last List saw, and what was made since
+	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
+	// Since the last listing: VMIDs that were used, and guests that were made.
+	occupied map[string]bool
+	born     map[string]born
+	watchers map[string]*watcher // by node
+	version  release             // zero until it was asked for
+	noBulk   bool                // the server refused to start guests together
 }
+
+// release is one of Proxmox VE: 9, 1.
+type release struct{ major, minor int }
 
 // Options replace what touches the world, for tests in virtual time.
 type Options struct {
@@ -60,9 +68,10 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		cfg:    cfg,
 		log:    log.With("system", name),
 		close:  func() {},
-		pace:   newPace(),
 		seen:   map[string]seenGuest{},
 
+		occupied: map[string]bool{},
+		born:     map[string]born{},
 		watchers: map[string]*watcher{},
 	}
 	base := opts.Transport

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,10 @@ type Config struct {
 	CAFile string    `yaml:"ca_file"`
 	SSH    SSHConfig `yaml:"ssh"`
 	Limits Limits    `yaml:"limits"`
+	// Copies are the VMIDs for copies of container templates, which provost makes
+	// where one template would be a bottleneck, and keeps: "990000000-990000999",
+	// or "off". They must not be handed out to anything else.
+	Copies string `yaml:"copies"`
 	// StateDir is where intents are kept; empty keeps none.
 	StateDir string `yaml:"state_dir"`
 	// TaskTimeout is how long one task is waited for. It goes on without us.
@@ -39,21 +44,25 @@ type SSHConfig struct {
 	KnownHostsFile string   `yaml:"known_hosts_file"`
 }
 
-// Limits are how many changes may occupy one thing at once.
+// Limits are how many changes may occupy one thing at once. Where that depends
+// on the machines, the limit bounds the search for the best number.
 type Limits struct {
 	ClonesPerTemplate int `yaml:"clones_per_template"` // containers; PVE locks the source, so more than 1 only fails
 	QemuClones        int `yaml:"qemu_clones"`         // machines, per template
-	StartsPerNode     int `yaml:"starts_per_node"`
-	TasksPerNode      int `yaml:"tasks_per_node"` // of pvedaemon's 3 workers, each of which a waiting request blocks
+	StartsPerNode     int `yaml:"starts_per_node"`     // guests that boot
+	TasksPerNode      int `yaml:"tasks_per_node"`      // a task has a process of its own; only requests wait for pvedaemon's 3 workers
 	ClonesPerStorage  int `yaml:"clones_per_storage"`
+	CopiesGiB         int `yaml:"copies_gib"` // of disk for copies of templates; see Config.Copies
 }
 
 func (c Config) withDefaults() Config {
 	c.Limits.ClonesPerTemplate = cmp.Or(c.Limits.ClonesPerTemplate, 1)
-	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 4)
+	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 16)
 	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 4)
-	c.Limits.TasksPerNode = cmp.Or(c.Limits.TasksPerNode, 3)
-	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 8)
+	c.Limits.TasksPerNode = cmp.Or(c.Limits.TasksPerNode, 16)
+	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 16)
+	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
+	c.Copies = cmp.Or(c.Copies, "990000000-990000999")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
 	c.StopTimeout = cmp.Or(c.StopTimeout, time.Minute)
 	c.SSH.User = cmp.Or(c.SSH.User, "root")
@@ -78,11 +87,27 @@ func (c Config) check() error {
 		errs = append(errs, errors.New("ssh: key_file and known_hosts_file are needed"))
 	}
 	l := c.Limits
-	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage) < 0 {
+	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.CopiesGiB) < 0 {
 		errs = append(errs, errors.New("limits: must not be negative"))
 	}
 	if c.TaskTimeout < 0 || c.StopTimeout < 0 {
 		errs = append(errs, errors.New("task_timeout, stop_timeout: must not be negative"))
 	}
+	if _, _, err := c.copyVMIDs(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// copyVMIDs is the range of Copies; 0 and 0 when there are to be none.
+func (c Config) copyVMIDs() (first, last int, err error) {
+	if c.Copies == "off" {
+		return 0, 0, nil
+	}
+	from, to, _ := strings.Cut(c.Copies, "-")
+	first, last = number(from), number(to)
+	if first < 100 || last < first || last > 999_999_999 {
+		return 0, 0, fmt.Errorf("copies: %q is neither a range of VMIDs, such as 990000000-990000999, nor off", c.Copies)
+	}
+	return first, last, nil
 }

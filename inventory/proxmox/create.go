@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -30,65 +31,129 @@ func (j *job) create(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := j.c.config(ctx, want); gone(err) || forbidden(err) {
-		source, err := j.make(ctx, r, want)
-		if err != nil && !taken(err) && !isLost(err) {
-			return err
-		}
-		hint.Source = source
-		return j.finish(ctx, r, want, hint.Source, err)
-	} else if err != nil {
+	if err := j.c.ensureListed(ctx); err != nil {
 		return err
 	}
-	return j.finish(ctx, r, want, hint.Source, nil)
+	if !j.c.free(want.vmid) || hinted {
+		switch _, err := j.c.config(ctx, want); {
+		case err == nil:
+			return j.finish(ctx, r, want, hint.Source, nil)
+		case !gone(err) && !forbidden(err):
+			return err
+		}
+	}
+	it, err := j.make(ctx, r, want)
+	switch {
+	case taken(err) || isLost(err):
+		return j.finish(ctx, r, want, it.source, err)
+	case err != nil:
+		return err
+	case it.cfg == nil:
+		return j.finish(ctx, r, want, it.source, nil)
+	}
+	g := guest{ref: want, cfg: it.cfg}
+	if err := j.configure(ctx, g, r, every); err != nil {
+		return err
+	}
+	j.done(r, g.ref)
+	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: g.cfg["description"], first: r.Attrs["create.boot"] == bootNew})
+	return nil
+}
+
+// made is a guest whose task has ended.
+type made struct {
+	source string    // VMID of the clone's source, under which the task goes
+	cfg    rawConfig // what its configuration is; nil if only a look can tell
 }
 
 // plainName keeps what a declaration says from reaching into a path.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
-// make starts the creation and waits for its task. It returns the VMID of the
-// clone's source, under which the task goes.
-func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (source string, err error) {
-	if err := j.c.ensureListed(ctx); err != nil {
-		return "", err
-	}
+// make starts the creation and waits for its task. What PVE answers with OK is
+// ours: it gives a VMID to one only.
+func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, error) {
 	// The plan may be older than the listing.
 	if reason := j.c.refuseCreation(j.c.look(), r); reason != "" {
-		return "", failf("cannot create %s: %s", r.Key, reason)
+		return made{}, failf("cannot create %s: %s", r.Key, reason)
 	}
-	path, p, source, err := j.request(ctx, r, want)
-	if err != nil {
-		return "", err
-	}
-	in := intent{Key: r.Key, VMID: want.vmid, Source: source}
-	j.c.keepIntent(in)
-	u, err := j.c.api.post(ctx, path, p)
-	if err != nil {
-		return source, err
-	}
-	in.UPID = u
-	j.c.keepIntent(in)
-	return source, j.c.wait(ctx, u)
-}
-
-// request is the POST that makes the guest. It carries the mark, so that from
-// the first moment on at which the guest has a description it is known as ours.
-func (j *job) request(ctx context.Context, r inventory.Resource, want ref) (path string, p params, source string, err error) {
 	description := describe(r, "", j.c.newMark(r, want.vmid))
 	if strings.HasPrefix(r.Attrs["create.base"], "ostemplate:") {
-		image, err := j.c.image(ctx, r)
-		if err != nil {
-			return "", nil, "", err
-		}
-		j.say("creating from %s", image)
-		return "/nodes/" + want.node + "/lxc", imageParams(r, want, image, description), "", nil
+		return j.install(ctx, r, want, description)
 	}
-	plan, err := j.c.look().planClone(r)
+	plan, giveBack, err := j.borrow(ctx, r)
 	if err != nil {
-		return "", nil, "", failf("cannot create %s: %v", r.Key, err)
+		return made{}, err
 	}
+	defer giveBack()
 	j.say("cloning from %s", plan.source.vmid)
-	return plan.source.path() + "/clone", cloneParams(r, want, plan, description), plan.source.vmid, nil
+	it := made{source: plan.source.vmid}
+	err = j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
+	it.cfg = cloned(plan.source, r, description)
+	return it, err
+}
+
+// install makes a container from an OS template. The one request says all, so
+// that nothing is left to configure.
+func (j *job) install(ctx context.Context, r inventory.Resource, want ref, description string) (made, error) {
+	image, err := j.c.image(ctx, r)
+	if err != nil {
+		return made{}, err
+	}
+	j.say("creating from %s", image)
+	p := imageParams(r, want, image, description)
+	it := made{cfg: rawConfig{}}
+	for option, value := range p {
+		if value != "" {
+			it.cfg[option] = value
+		}
+	}
+	if r.Attrs["storage"] == "" || r.Attrs["disk"] == "" {
+		it.cfg = nil // where its disk is and how large, the server decided
+	} else {
+		it.cfg["rootfs"] = r.Attrs["storage"] + ":new,size=" + r.Attrs["disk"] + "G"
+	}
+	return it, j.begin(ctx, r, want, it, "/nodes/"+want.node+"/lxc", p)
+}
+
+// begin sends the POST that makes the guest, and waits for its task. The request
+// carries the mark, so that from the first moment on at which the guest has a
+// description it is known as ours.
+func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made, path string, p params) error {
+	in := intent{Key: r.Key, VMID: want.vmid, Source: it.source}
+	j.c.keepIntent(in)
+	j.c.occupy(want.vmid)
+	u, err := j.c.api.post(ctx, path, p)
+	if err == nil {
+		in.UPID = u
+		j.c.keepIntent(in)
+		err = j.c.wait(ctx, u)
+	}
+	j.c.adapt(j.held(), u, err)
+	return err
+}
+
+// cloned is the configuration of a clone that has just been made: its source's,
+// with other disks and MAC addresses.
+func cloned(source template, r inventory.Resource, description string) rawConfig {
+	if source.cfg == nil {
+		return nil
+	}
+	cfg := maps.Clone(source.cfg)
+	for _, option := range []string{"lock", "digest", "template"} {
+		delete(cfg, option)
+	}
+	for _, net := range netNames(cfg) {
+		cfg[net] = withoutMAC(source.typ, cfg[net])
+	}
+	cfg["description"] = description
+	name := "hostname"
+	if source.typ == typeQEMU {
+		name = "name"
+	}
+	if r.Attrs["name"] != "" {
+		cfg[name] = r.Attrs["name"]
+	}
+	return cfg
 }
 
 // imageParams says everything in the one request.
@@ -151,9 +216,14 @@ func (j *job) finish(ctx context.Context, r inventory.Resource, want ref, source
 	if err := j.configure(ctx, g, r, every); err != nil {
 		return err
 	}
-	j.c.note(r.Key, g.ref)
-	j.c.dropIntent(want.vmid)
+	j.done(r, g.ref)
 	return nil
+}
+
+// done books a guest that is as it should be.
+func (j *job) done(r inventory.Resource, at ref) {
+	j.c.note(r.Key, at)
+	j.c.dropIntent(at.vmid)
 }
 
 var errNoGuest = errors.New("there is no such guest")

@@ -100,7 +100,7 @@ func TestConfJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, want := range map[string]string{"memory": "512", "cores": "2", "onboot": "1", "template": "", "lxc": "", "description": "a\n"} {
+	for key, want := range map[string]string{"memory": "512", "cores": "2", "onboot": "1", "template": "", "lxc": "lxc.idmap: u 0 1 2\n", "description": "a\n"} {
 		if cfg[key] != want {
 			t.Errorf("%s is %q, want %q", key, cfg[key], want)
 		}

@@ -21,6 +21,8 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 	l := lister{c: c, survey: s, view: view{
 		listed:   true,
 		guests:   map[inventory.Key]ref{},
+		taken:    map[string]bool{},
+		copies:   map[string][]template{},
 		nodes:    map[string]bool{},
 		storages: map[string]storage{},
 	}}
@@ -29,6 +31,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		l.guest(s.guests[vmid])
 	}
 	c.setView(l.view)
+	c.pace.read(s.tasks)
 	return l.out, nil
 }
 
@@ -38,7 +41,7 @@ const oldest = 8
 // checkVersion asks for the release once.
 func (c *Cluster) checkVersion(ctx context.Context) error {
 	c.mu.Lock()
-	known := c.versionKnown
+	known := c.version != release{}
 	c.mu.Unlock()
 	if known {
 		return nil
@@ -53,7 +56,7 @@ func (c *Cluster) checkVersion(ctx context.Context) error {
 	c.log.Info("connected to Proxmox VE", "version", fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.versionKnown = true
+	c.version = release{int(v.Major), int(v.Minor)}
 	return nil
 }
 
@@ -85,12 +88,17 @@ func (l *lister) capacity() {
 }
 
 func (l *lister) guest(g guest) {
+	l.view.taken[g.vmid] = true
 	if g.cfg == nil {
 		l.unreadable(g)
 		return
 	}
 	if g.template() {
 		l.template(g)
+		return
+	}
+	if m, ok := l.c.copyMark(g); ok {
+		l.copy(g, m)
 		return
 	}
 	m, ours, why := l.c.judge(g)
@@ -157,14 +165,17 @@ func (l *lister) unreadable(g guest) {
 }
 
 func (l *lister) template(g guest) {
+	t := templateOf(g)
+	l.view.templates = append(l.view.templates, t)
+	l.add(inventory.Resource{Key: l.c.key(inventory.KindTemplate, g.vmid), Attrs: inventory.Attrs{
+		"type": g.typ, "name": t.name, "node": g.node, "disk": formatGiB(t.disk), "storage": t.storage,
+	}})
+}
+
+func templateOf(g guest) template {
 	attrs := configAttrs(g.typ, g.cfg)
 	disk, _ := parseGiB(rootVolume(g.typ, g.cfg).get("size"))
-	l.view.templates = append(l.view.templates, template{
-		ref: g.ref, name: attrs["name"], disk: disk, storage: attrs["storage"],
-	})
-	l.add(inventory.Resource{Key: l.c.key(inventory.KindTemplate, g.vmid), Attrs: inventory.Attrs{
-		"type": g.typ, "name": attrs["name"], "node": g.node, "disk": attrs["disk"], "storage": attrs["storage"],
-	}})
+	return template{ref: g.ref, name: attrs["name"], disk: disk, storage: attrs["storage"], cfg: g.cfg, print: fingerprint(g.cfg)}
 }
 
 // powerState is running or stopped, or "" when PVE does not know.

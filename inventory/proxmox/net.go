@@ -155,6 +155,14 @@ func buildNet(typ, raw, ipconfig string, want inventory.Attrs) (net, addresses s
 // netOrder fixes the order in which new properties are written.
 var netOrder = []string{"name", "model", "mac", "bridge", "tag", "firewall", "rate", "mtu", "ip", "gw", "ip6", "gw6"}
 
+// withoutMAC is the interface of a clone, which gets a MAC of its own.
+func withoutMAC(typ, raw string) string {
+	if typ == typeLXC {
+		return parseNet(typ, raw).with("hwaddr", "").String()
+	}
+	return parseNet(typ, raw).with("macaddr", "").String()
+}
+
 // netNames are the interfaces of a config, by number: "net0", "net1".
 func netNames(cfg rawConfig) []string {
 	var names []string

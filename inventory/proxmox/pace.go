@@ -7,7 +7,7 @@ import (
 
 // pace is what was learned of how long tasks take, by the kind of task and, for
 // clones, by source. It lives in memory; a new process begins with what the
-// cluster's task log tells.
+// cluster's task log tells. The zero value knows nothing.
 type pace struct {
 	mu     sync.Mutex
 	known  map[string]*speed
@@ -38,8 +38,6 @@ type lesson struct {
 	company       int       // tasks of its kind that ran when it began, itself included
 }
 
-func newPace() *pace { return &pace{known: map[string]*speed{}, flying: map[string]int{}} }
-
 // subject is what a task's time is remembered under. Clones of one source take
 // alike. A bulk start takes as long as it has guests, which nothing tells.
 func subject(kind, id string) string {
@@ -56,6 +54,9 @@ func (p *pace) begin(u upid) lesson {
 	l := lesson{subject: subject(u.kind(), u.id()), kind: u.kind(), began: time.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.flying == nil {
+		p.flying = map[string]int{}
+	}
 	p.flying[l.kind]++
 	l.company = p.flying[l.kind]
 	if s := p.known[l.subject]; s != nil {
@@ -91,7 +92,7 @@ func (p *pace) learn(l lesson, now time.Time) {
 	s := p.known[l.subject]
 	if s == nil || !s.timed {
 		s = &speed{recent: took, alone: time.Duration(float64(took) / (1 + usualDrag*(company-1))), drag: usualDrag, timed: true}
-		p.known[l.subject] = s
+		p.setLocked(l.subject, s)
 		return
 	}
 	s.recent += (took - s.recent) * 3 / 10
@@ -120,8 +121,15 @@ func (p *pace) read(ts []task) {
 			continue
 		}
 		mean := max(sums[s]/time.Duration(n), 200*time.Millisecond)
-		p.known[s] = &speed{recent: mean, alone: mean, drag: usualDrag}
+		p.setLocked(s, &speed{recent: mean, alone: mean, drag: usualDrag})
 	}
+}
+
+func (p *pace) setLocked(subject string, s *speed) {
+	if p.known == nil {
+		p.known = map[string]*speed{}
+	}
+	p.known[subject] = s
 }
 
 // of is what is known of a kind of task.

@@ -12,7 +12,9 @@ import (
 // mark forgets "new" only after the start, so that a start that was cut off is
 // made again; one start too many does no harm.
 func (j *job) power(ctx context.Context) error {
-	want := j.change.After.Attrs
+	if startsGuest(j.change) {
+		return j.startOne(ctx)
+	}
 	g, m, err := j.powered(ctx)
 	if err != nil {
 		return err
@@ -20,17 +22,13 @@ func (j *job) power(ctx context.Context) error {
 	if g.vmid == "" {
 		return retryf("%s is not there: list again", j.guestKeys()[0])
 	}
-	first := want["boot"] == bootDone && m.Extra[markBoot] == bootNew
-	switch {
-	case want["state"] == "stopped":
-		err = j.stop(ctx, g.ref)
-	case want["state"] == "running" || first:
-		err = j.start(ctx, g.ref)
-	}
-	if err != nil || !first {
+	if err := j.stop(ctx, g.ref); err != nil {
 		return err
 	}
-	return j.booted(ctx, g.ref)
+	if j.change.After.Attrs["boot"] == bootDone && m.Extra[markBoot] == bootNew {
+		return j.booted(ctx, g.ref)
+	}
+	return nil
 }
 
 // powerOff stops a guest that is about to be deleted.
@@ -82,20 +80,6 @@ func (j *job) known(keys []inventory.Key) (ref, bool) {
 		}
 	}
 	return ref{}, false
-}
-
-// start starts a guest unless it runs.
-func (j *job) start(ctx context.Context, r ref) error {
-	running, err := j.c.running(ctx, r)
-	if err != nil || running {
-		return err
-	}
-	j.say("starting %s on %s", r, r.node)
-	err = j.run(ctx, "starting", func() (upid, error) { return j.c.api.post(ctx, r.path()+"/status/start", nil) })
-	if says(err, "already running") {
-		return nil
-	}
-	return j.orAlready(ctx, r, true, err)
 }
 
 // stop shuts a guest down, and switches it off when it takes too long.

@@ -10,11 +10,14 @@ import (
 )
 
 // rawConfig is a guest's configuration as PVE keeps it: key to value, the
-// description decoded under "description". Raw "lxc.*" lines are left out: the
-// API does not take them back.
+// description decoded under "description", and the raw "lxc.*" lines, which the
+// API does not take back, together under rawLines.
 type rawConfig map[string]string
 
+const rawLines = "lxc"
+
 var (
+	confRaw     = regexp.MustCompile(`^(lxc\.[A-Za-z0-9_.-]+)\s*[:=]\s*(.*?)\s*$`)
 	confSection = regexp.MustCompile(`^\[([^\]]*)\]\s*$`)
 	confLine    = regexp.MustCompile(`^([a-z][a-z_]*\d*):\s*(.*?)\s*$`)
 )
@@ -36,6 +39,10 @@ func parseConfFile(data []byte) rawConfig {
 			if section == "" {
 				description = append(description, decodeText(rest))
 			}
+			continue
+		}
+		if m := confRaw.FindStringSubmatch(line); m != nil && section == "" {
+			cfg[rawLines] += m[1] + ": " + m[2] + "\n"
 			continue
 		}
 		m := confLine.FindStringSubmatch(line)
@@ -76,6 +83,12 @@ func parseConfJSON(data json.RawMessage) (rawConfig, error) {
 	for key, value := range fields {
 		if s, ok := scalar(value); ok {
 			cfg[key] = s
+		}
+	}
+	var raw [][2]string
+	if json.Unmarshal(fields[rawLines], &raw) == nil {
+		for _, line := range raw {
+			cfg[rawLines] += line[0] + ": " + line[1] + "\n"
 		}
 	}
 	return cfg, nil

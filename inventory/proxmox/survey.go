@@ -18,6 +18,7 @@ type survey struct {
 	// unread are guests whose configuration could not be read, and why. Their
 	// guest, if there is one, is what was last known.
 	unread map[string]string
+	tasks  []task
 }
 
 // seenGuest is a guest's configuration and its line in the resources at the time.
@@ -57,7 +58,8 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 		c.log.Warn("reading configurations over the API instead", "error", sshErr)
 	}
 	c.join(ctx, s, files)
-	c.freshen(ctx, s, ts, now)
+	s.tasks = ts
+	c.freshen(ctx, s, now)
 	return s, nil
 }
 
@@ -143,19 +145,14 @@ func (s *survey) online(node string) bool {
 // freshen replaces what pvestatd has not seen yet. Where a guest is new or a task
 // worked on it just now, all guests of that node and type are asked for at once;
 // when that fails, nobody knows whether the guest runs.
-func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Time) {
-	touched := map[string]bool{}
-	for _, t := range ts {
-		if t.running() || now.Sub(t.touched()) < statsAge {
-			touched[string(t.ID)] = true
-		}
-	}
+func (c *Cluster) freshen(ctx context.Context, s *survey, now time.Time) {
+	touched := s.touched(now)
 	stale := map[at][]string{}
 	for vmid, g := range s.guests {
 		if _, mine, _ := c.judge(g); !mine || g.template() || !s.online(g.node) {
 			continue
 		}
-		if touched[vmid] || g.status == "" || g.status == "unknown" {
+		if touched.guests[vmid] || touched.nodes[g.node] || touched.all || g.status == "" || g.status == "unknown" {
 			stale[at{g.node, g.typ}] = append(stale[at{g.node, g.typ}], vmid)
 		}
 	}
@@ -172,6 +169,35 @@ func (c *Cluster) freshen(ctx context.Context, s *survey, ts []task, now time.Ti
 			s.setStatus(l.vmid, l.status)
 		}
 	}
+}
+
+// touched is what tasks worked on since pvestatd may have looked.
+type touched struct {
+	guests, nodes map[string]bool
+	all           bool
+}
+
+// tasksShown is how many tasks of each node /cluster/tasks has room for.
+const tasksShown = 25
+
+// touched reads the recent tasks. One that starts many guests does not say which;
+// and where a node's room is full of recent tasks, others may have been pushed out.
+func (s *survey) touched(now time.Time) touched {
+	t := touched{guests: map[string]bool{}, nodes: map[string]bool{}}
+	recent, old := map[string]int{}, 0
+	for _, task := range s.tasks {
+		if !task.running() && now.Sub(task.touched()) >= statsAge {
+			old++
+			continue
+		}
+		t.guests[string(task.ID)] = true
+		t.all = t.all || strings.HasPrefix(task.Type, "bulk")
+		if recent[task.Node]++; recent[task.Node] >= tasksShown {
+			t.nodes[task.Node] = true
+		}
+	}
+	t.all = t.all || old == 0 && len(s.tasks) >= tasksShown
+	return t
 }
 
 // at is where one GET lists all guests of one type.

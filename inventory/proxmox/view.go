@@ -12,19 +12,32 @@ import (
 type view struct {
 	listed    bool
 	guests    map[inventory.Key]ref // ours, by the guest's key
+	taken     map[string]bool       // the VMIDs that somebody had
 	templates []template
-	nodes     map[string]bool // by name; whether it is online
+	copies    map[string][]template // of a template, by its VMID
+	nodes     map[string]bool       // by name; whether it is online
 	storages  map[string]storage
 	// images are the OS templates of a node's storage, listed when first asked for.
 	images map[string][]string
 }
 
-// template is a guest that can be cloned.
+// template is a guest that can be cloned: a template, or a copy that we made of one.
 type template struct {
 	ref
 	name    string
 	disk    float64 // GiB
 	storage string
+	cfg     rawConfig
+	print   string // tells whether a template is still what it was
+	of      string // a copy's: the print of the template when it was copied
+}
+
+// born is a guest that this process has made since the last listing, so that it
+// knows how the guest stands.
+type born struct {
+	name  string
+	text  string // its description, mark included
+	first bool   // it is yet to be started
 }
 
 // storage is one storage as one node sees it.
@@ -33,7 +46,7 @@ type storage struct{ shared bool }
 func storageKey(node, name string) string { return node + "/" + name }
 
 // look returns the view. The maps may be read, not written; note and
-// rememberImages replace them.
+// the others replace them.
 func (c *Cluster) look() view {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,6 +57,7 @@ func (c *Cluster) setView(v view) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.view = v
+	c.occupied, c.born = map[string]bool{}, map[string]born{}
 }
 
 // note remembers where a guest is that was made, moved or renamed just now.
@@ -56,6 +70,38 @@ func (c *Cluster) note(key inventory.Key, r ref) {
 	}
 	guests[key] = r
 	c.view.guests = guests
+}
+
+// occupy remembers that a VMID is not free any more, or may not be.
+func (c *Cluster) occupy(vmid string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.occupied[vmid] = true
+}
+
+// free reports that nobody had the VMID at the last listing, and that this
+// process has not tried to use it since. It spares a look before a POST, which
+// PVE refuses where somebody was faster.
+func (c *Cluster) free(vmid string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.view.listed && !c.view.taken[vmid] && !c.occupied[vmid]
+}
+
+func (c *Cluster) noteBorn(vmid string, b born) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.born[vmid] = b
+}
+
+// takeBorn gives what is known of a guest since it was made, once: what comes
+// after looks at the guest itself.
+func (c *Cluster) takeBorn(vmid string) (born, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.born[vmid]
+	delete(c.born, vmid)
+	return b, ok
 }
 
 func (c *Cluster) forget(key inventory.Key) {

@@ -28,45 +28,11 @@ type Options struct {
 	Listen func(network, addr string) (net.Listener, error)
 
 	NoSSH      bool
-	StatDelay  time.Duration // pvestatd's round; 0: /cluster/resources is always current
+	StatDelay  time.Duration // pvestatd's round; 0: Costs.Stat, or if that is 0 too /cluster/resources is always current
 	LoginDelay time.Duration // before a 401; the real one takes 3 s
 	Unlogged   bool          // keep out of the request log: for tests that err on purpose
 	Seed       uint64        // of MAC addresses, UUIDs and process numbers
 	Logger     *slog.Logger
-}
-
-// Costs are the durations of operations. Zero means that a task is over before
-// its POST is answered.
-type Costs struct {
-	Answer      time.Duration // of a POST that starts a task
-	Fork        time.Duration // until the task's worker begins
-	FullClone   time.Duration
-	LinkedClone time.Duration
-	Create      time.Duration
-	Config      time.Duration
-	Start       time.Duration
-	Stop        time.Duration
-	Destroy     time.Duration
-	Migrate     time.Duration
-	Template    time.Duration
-	Snapshot    time.Duration
-}
-
-// CostsTiny is what was measured with tiny containers on a host of two cores;
-// Migrate, Template and Snapshot are guesses.
-var CostsTiny = Costs{
-	Answer:      30 * time.Millisecond,
-	Fork:        10 * time.Millisecond,
-	FullClone:   430 * time.Millisecond,
-	LinkedClone: 160 * time.Millisecond,
-	Create:      990 * time.Millisecond,
-	Config:      30 * time.Millisecond,
-	Start:       1410 * time.Millisecond,
-	Stop:        1240 * time.Millisecond,
-	Destroy:     100 * time.Millisecond,
-	Migrate:     2 * time.Second,
-	Template:    200 * time.Millisecond,
-	Snapshot:    200 * time.Millisecond,
 }
 
 // Cluster is a running double. All its methods may be called at any time from
@@ -98,6 +64,7 @@ type Cluster struct {
 	tasks     []*task              // those that have ended in the order of their ends
 	started   int                  // tasks ever
 	files     map[string]*fileLock // file locks by path
+	stations  map[string]*station  // what tasks share, by name
 	freed     chan struct{}        // closed and replaced when a file lock is freed
 	options   map[string]string    // datacenter.cfg
 	faults    []*fault
@@ -135,6 +102,7 @@ func Start(opts Options) (*Cluster, error) {
 		users:    map[string]*user{"root@pam": {}},
 		tokens:   map[string]*token{},
 		files:    map[string]*fileLock{},
+		stations: map[string]*station{},
 		freed:    make(chan struct{}),
 		options:  map[string]string{},
 	}
@@ -163,6 +131,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Listen == nil {
 		o.Listen = net.Listen
+	}
+	if o.StatDelay == 0 {
+		o.StatDelay = o.Costs.Stat
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -270,7 +241,8 @@ func (c *Cluster) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
-	t := time.NewTimer(d)
+	costs := c.costsNow()
+	t := time.NewTimer(costs.real(d))
 	defer t.Stop()
 	select {
 	case <-t.C:

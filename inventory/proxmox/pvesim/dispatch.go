@@ -3,6 +3,7 @@ package pvesim
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 // call is one request on its way through a handler.
 type call struct {
 	c      *Cluster
+	verb   string
 	method *schema.Method
 	who    *identity
 	params map[string]string
@@ -41,6 +43,7 @@ func (c *Cluster) answer(n *node, req *http.Request, body []byte) response {
 	path := strings.TrimPrefix(req.URL.EscapedPath(), "/api2/json")
 	path = unescape(path)
 	params, refs, err := readParams(req, body)
+	c.sleep(c.put(requestKey(n, req.Method, path, params)))
 	entry := Request{At: time.Now(), Via: n.name, Method: req.Method, Path: path, Params: maps.Clone(params), Refs: refs}
 	resp := response{}
 	if err != nil {
@@ -50,6 +53,15 @@ func (c *Cluster) answer(n *node, req *http.Request, body []byte) response {
 	}
 	c.logAnswer(entry, resp)
 	return resp
+}
+
+// requestKey is what orders requests of one instant.
+func requestKey(n *node, method, path string, params map[string]string) string {
+	key := n.name + " " + method + " " + path
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		key += " " + name + "=" + params[name]
+	}
+	return key
 }
 
 func (c *Cluster) perform(n *node, req *http.Request, path string, params, refs map[string]string) response {
@@ -101,7 +113,7 @@ func (c *Cluster) admit(n *node, req *http.Request, path string, params, refs ma
 	for name, value := range vars {
 		params[name] = value
 	}
-	k := &call{c: c, method: method, who: who, params: params}
+	k := &call{c: c, verb: req.Method, method: method, who: who, params: params}
 	k.vmid, k.kind = k.num("vmid"), kindOf(pattern)
 	if err := c.permit(k); err != nil {
 		return nil, route{}, err
@@ -161,7 +173,7 @@ func (c *Cluster) run(k *call, rt route) (any, error) {
 			return nil, err
 		}
 	}
-	if rt.cost != nil && !c.sleep(rt.cost(c.costsNow())) {
+	if rt.cost != nil && !c.sleep(c.requestCost(k, rt)) {
 		return nil, die("worker exit")
 	}
 	if rt.locks {
@@ -174,6 +186,12 @@ func (c *Cluster) run(k *call, rt route) (any, error) {
 	var data any
 	err := c.locked(func() (err error) { data, err = rt.handle(k); return err })
 	return data, err
+}
+
+func (c *Cluster) requestCost(k *call, rt route) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return rt.cost(k)
 }
 
 func (c *Cluster) costsNow() Costs {

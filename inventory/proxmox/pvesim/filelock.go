@@ -62,7 +62,8 @@ func (c *Cluster) lockFiles(t *task, claims []fileClaim) (release func(), err er
 // lockFile waits for one lock.
 func (c *Cluster) lockFile(path string, exclusive bool, limit time.Duration) (release func(), err error) {
 	claims := []fileClaim{{path: path, exclusive: exclusive}}
-	timeout := time.NewTimer(limit)
+	costs := c.costsNow()
+	timeout := time.NewTimer(costs.real(limit))
 	defer timeout.Stop()
 	for {
 		c.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // notStored are the parameters of a creation that are no options.
@@ -36,13 +35,27 @@ func (k *call) createLXC() (any, error) {
 	})
 }
 
-// createCost is that of a creation, and of the start that it may ask for.
-func (k *call) createCost() time.Duration {
+// createCost is that of a creation, and of the start that it may ask for. Only
+// containers unpack an OS template.
+func (k *call) createCost() work {
+	costs := &k.c.costs
+	w := busy(costs.Create)
 	if k.on("start") {
-		return k.c.costs.Create + k.c.costs.Start
+		w.busy += costs.CreatedStart
+		w.idle = costs.Start - costs.CreatedStart
 	}
-	return k.c.costs.Create
+	if k.kind == "lxc" {
+		name, _, _ := strings.Cut(volumeOf(k.str("rootfs")), ":")
+		if name == "" {
+			name = k.str("storage")
+		}
+		w = w.through(costs, k.c.storages[name], costs.Unpacked, k.bwlimit())
+	}
+	return w
 }
+
+// bwlimit is the request's limit of copying, in bytes a second.
+func (k *call) bwlimit() float64 { return float64(max(k.num("bwlimit"), 0)) * 1024 }
 
 // defaultRootfs is 4 GiB on the storage that was named, or on "local".
 func (k *call) defaultRootfs(e edit) {
@@ -153,7 +166,7 @@ func (k *call) destroyLXC() (any, error) {
 		return nil, die("unable to destroy CT %d - container is running", g.vmid)
 	}
 	g.setLock(k.c, "destroyed")
-	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: k.c.costs.Destroy,
+	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: busy(k.c.costs.Destroy),
 		undo: func() { g.setLock(k.c, "") },
 		end:  func(t *task) error { return k.destroy(t, g) },
 	})
@@ -188,7 +201,7 @@ func (k *call) templateLXC() (any, error) {
 	case len(g.conf.Snapshots) > 0:
 		return nil, die("unable to create template, because CT contains snapshots")
 	}
-	_, err = k.spawn(job{kind: "vztemplate", id: g.id(), cost: k.c.costs.Template,
+	_, err = k.spawn(job{kind: "vztemplate", id: g.id(), cost: busy(k.c.costs.Template),
 		end: func(*task) error { k.c.makeTemplate(g); return nil },
 	})
 	return nil, err
@@ -229,7 +242,7 @@ func (k *call) resize(shrinks string) (any, error) {
 	if want < now {
 		return nil, die("%s", shrinks)
 	}
-	return k.spawn(job{kind: "resize", id: strconv.Itoa(g.vmid), cost: k.c.costs.Config, end: func(*task) error {
+	return k.spawn(job{kind: "resize", id: strconv.Itoa(g.vmid), cost: busy(k.c.costs.Config), end: func(*task) error {
 		g.conf.Values[disk] = setVolume(value, volumeOf(value), map[string]string{"size": formatSize(want)})
 		k.c.written(g)
 		return nil

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // cloneLXC locks the source with "disk" and the target with "create" until the
@@ -57,11 +56,25 @@ type clonePlan struct {
 	storage string // of a full clone, "" for the source's
 }
 
-func (k *call) cloneCost(p clonePlan) time.Duration {
-	if p.full {
-		return k.c.costs.FullClone
+// cloneCost of a full clone copies every disk; where a clone has disks on more
+// than one storage, all is taken to go through the last of them.
+func (k *call) cloneCost(p clonePlan) work {
+	costs := &k.c.costs
+	if !p.full {
+		return busy(costs.LinkedClone)
 	}
-	return k.c.costs.LinkedClone
+	w := busy(costs.FullClone)
+	for _, name := range diskKeys(p.kind, p.source.Values) {
+		value := p.source.Values[name]
+		store, _, _ := splitVolume(volumeOf(value))
+		if p.storage != "" {
+			store = p.storage
+		}
+		if volumeOption(value, "media") != "cdrom" {
+			w = w.through(costs, k.c.storages[store], float64(parseSize(volumeOption(value, "size"))), k.bwlimit())
+		}
+	}
+	return w
 }
 
 // planClone decides whether the clone is linked, and refuses what the storages

@@ -84,7 +84,7 @@ func startMem(t *testing.T, o pvesim.Options) (c *client, stop func()) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cl.CACert())
-	hc := &http.Client{Transport: &http.Transport{DialContext: mem.dial, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	hc := &http.Client{Transport: &http.Transport{DialContext: mem.dial, TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 64}}
 	furnish(t, cl)
 	return &client{t: t, c: cl, http: hc, token: cl.RootToken(), base: cl.URLs()[0]}, func() {
 		hc.CloseIdleConnections()

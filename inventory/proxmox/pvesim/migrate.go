@@ -25,7 +25,7 @@ func (k *call) migrate() (any, error) {
 	if err := k.canMove(g, target); err != nil {
 		return nil, err
 	}
-	return k.spawn(job{kind: k.taskType("migrate"), id: g.id(), cost: k.c.costs.Migrate, abort: "migration aborted: ",
+	return k.spawn(job{kind: k.taskType("migrate"), id: g.id(), cost: busy(k.c.costs.Migrate), abort: "migration aborted: ",
 		begin: func(*task) error {
 			if err := g.checkLock(); err != nil {
 				return err

@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim/schema"
@@ -62,9 +63,23 @@ func (k *call) machineFile() []fileClaim {
 	return []fileClaim{{path: lockPath("qemu", k.vmid), exclusive: true, limit: 10 * time.Second}}
 }
 
+// startCost is that of a start, which reads from the guest's first storage; nil
+// is a guest that is not there, which the task will find.
+func (k *call) startCost(g *guest) work {
+	w := busy(k.c.costs.Start)
+	if g == nil {
+		return w
+	}
+	for _, name := range diskKeys(g.kind, g.conf.Values) {
+		store, _, _ := splitVolume(volumeOf(g.conf.Values[name]))
+		return w.through(&k.c.costs, k.c.storages[store], k.c.costs.Booted, 0)
+	}
+	return w
+}
+
 func (k *call) startJob(kind string, files []fileClaim) (any, error) {
 	var g *guest
-	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.costs.Start,
+	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.startCost(k.c.guests[k.vmid]),
 		begin: func(*task) (err error) { g, err = k.startable(); return err },
 		end:   func(*task) error { return k.start(g) },
 	})
@@ -81,7 +96,7 @@ func (k *call) runningLXC() (*guest, error) {
 
 // stop writes the file: what was pending is applied.
 func (k *call) stopJob(kind string, g *guest, files []fileClaim) (any, error) {
-	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: k.c.costs.Stop, end: func(*task) error {
+	return k.spawn(job{kind: kind, id: strconv.Itoa(k.vmid), files: files, cost: busy(k.c.costs.Stop), end: func(*task) error {
 		g.setRunning(false)
 		k.c.written(g)
 		return nil
@@ -131,8 +146,9 @@ func (k *call) rebootQEMU() (any, error) {
 }
 
 func (k *call) rebootJob(kind string, g *guest) (any, error) {
-	costs := k.c.costs
-	return k.spawn(job{kind: kind, id: g.id(), cost: costs.Stop + costs.Start, end: func(*task) error {
+	work := k.startCost(g)
+	work.busy += k.c.costs.Stop
+	return k.spawn(job{kind: kind, id: g.id(), cost: work, end: func(*task) error {
 		g.setRunning(false)
 		k.c.written(g)
 		return k.start(g)
@@ -154,12 +170,51 @@ func (k *call) bulkStart() (any, error) {
 			guests = append(guests, g)
 		}
 	}
-	return k.spawn(job{kind: "bulkstart", id: "", cost: k.c.costs.Start, end: func(*task) error {
-		for _, g := range guests {
-			if g.lock() == "" && !g.template() && k.start(g) != nil {
-				return die("some guests failed to start")
-			}
+	j := job{kind: "bulkstart", id: "", end: func(*task) error { return k.startAll(guests) }}
+	if !busy(k.c.costs.Start).none() {
+		j.run = func(t *task) error { return k.startInTurn(t, guests) }
+	}
+	return k.spawn(j)
+}
+
+// startInTurn starts guests, so many at once as the request says; what cannot
+// be started is left for startAll to find.
+func (k *call) startInTurn(t *task, guests []*guest) error {
+	turns := make(chan struct{}, max(k.num("max-workers"), k.num("maxworkers"), 1))
+	if !k.has("max-workers") && !k.has("maxworkers") {
+		turns = make(chan struct{}, 4) // as the schema says
+	}
+	var group sync.WaitGroup
+	for _, g := range guests {
+		turns <- struct{}{}
+		group.Go(func() {
+			k.startOne(t, g)
+			<-turns
+		})
+	}
+	group.Wait()
+	return k.c.idle(t, time.Nanosecond) // tells whether the task was stopped
+}
+
+func (k *call) startOne(t *task, g *guest) {
+	c := k.c
+	c.mu.Lock()
+	n, w := g.node, k.startCost(g)
+	c.mu.Unlock()
+	if c.toil(t, n, "start "+g.id(), w) != nil || c.ctx.Err() != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = k.startAll([]*guest{g}) // the last word is startAll's, of them all
+}
+
+// startAll starts those of the guests that do not run yet.
+func (k *call) startAll(guests []*guest) error {
+	for _, g := range guests {
+		if !g.running && g.lock() == "" && !g.template() && k.start(g) != nil {
+			return die("some guests failed to start")
 		}
-		return nil
-	}})
+	}
+	return nil
 }

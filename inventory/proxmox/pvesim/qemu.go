@@ -226,7 +226,7 @@ func (k *call) destroyQEMU() (any, error) {
 	if g.running {
 		return nil, die("VM %d is running - destroy failed", g.vmid)
 	}
-	return k.spawn(job{kind: "qmdestroy", id: g.id(), files: k.machineFile(), cost: k.c.costs.Destroy,
+	return k.spawn(job{kind: "qmdestroy", id: g.id(), files: k.machineFile(), cost: busy(k.c.costs.Destroy),
 		begin: func(*task) error {
 			if g, err = k.guest(); err != nil {
 				return err
@@ -252,7 +252,7 @@ func (k *call) templateQEMU() (any, error) {
 	case g.running:
 		return nil, die("you can't convert a VM to template if VM is running")
 	}
-	return k.spawn(job{kind: "qmtemplate", id: g.id(), cost: k.c.costs.Template,
+	return k.spawn(job{kind: "qmtemplate", id: g.id(), cost: busy(k.c.costs.Template),
 		end: func(*task) error { k.c.makeTemplate(g); return nil }})
 }
 

@@ -95,7 +95,7 @@ func (k *call) snapshotJob(verb string, change func(*guest) error) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return k.spawn(job{kind: k.taskType(verb), id: g.id(), cost: k.c.costs.Snapshot,
+	return k.spawn(job{kind: k.taskType(verb), id: g.id(), cost: busy(k.c.costs.Snapshot),
 		begin: func(*task) error { return g.checkLock() },
 		end: func(*task) error {
 			if err := change(g); err != nil {

@@ -30,9 +30,11 @@ type task struct {
 type job struct {
 	kind  string
 	id    string
-	fork  bool // begins in the worker, not in the request
+	key   string // what its jitter is drawn from
+	fork  bool   // begins in the worker, not in the request
 	files []fileClaim
-	cost  time.Duration
+	cost  work
+	run   func(*task) error // work of another shape than cost; without the lock
 	begin func(*task) error
 	end   func(*task) error
 	undo  func() // when it failed after begin, or was aborted
@@ -73,7 +75,8 @@ func (k *call) spawn(j job) (any, error) {
 		text := k.fault.Reason
 		j.end = func(*task) error { return die("%s", text) }
 	}
-	waits := j.cost > 0 || j.fork && c.costs.Fork > 0
+	j.key = j.kind + " " + j.id + " " + k.str("newid")
+	waits := !j.cost.none() || j.run != nil || j.fork && c.costs.Fork > 0
 	if release, ok := c.tryFiles(j.files); ok && !waits {
 		c.finish(t, c.inline(t, j))
 		release()
@@ -131,21 +134,23 @@ func (c *Cluster) live(t *task, j job) error {
 			return err
 		}
 	}
-	timer := time.NewTimer(j.cost)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return c.locked(func() error { return c.complete(t, j) })
-	case <-t.cancel:
-		return c.locked(func() error {
-			if j.undo != nil {
-				j.undo()
-			}
-			return die("%s", j.abort+"interrupted by signal")
-		})
-	case <-c.ctx.Done():
+	run := j.run
+	if run == nil {
+		run = func(t *task) error { return c.toil(t, t.node, j.key, j.cost) }
+	}
+	err := run(t)
+	if c.ctx.Err() != nil {
 		return nil
 	}
+	return c.locked(func() error {
+		if err == nil {
+			return c.complete(t, j)
+		}
+		if j.undo != nil {
+			j.undo()
+		}
+		return die("%s", j.abort+"interrupted by signal")
+	})
 }
 
 func (c *Cluster) finish(t *task, err error) {

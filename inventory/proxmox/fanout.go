@@ -1,0 +1,329 @@
+package proxmox
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// Prepare implements reconciler.Preparer: where many containers are cloned from
+// one template, copies of it are made first, as many as make the whole quickest.
+// They are kept for the next time, within limits.copies_gib, and deleted once the
+// template has changed or the room is needed.
+func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
+	first, last, err := c.cfg.copyVMIDs()
+	if err != nil || first == 0 {
+		return nil
+	}
+	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB)}
+	for _, r := range live {
+		if r.Key.System() == c.name && r.Key.Kind() == kindCopy {
+			f.standing = append(f.standing, r)
+		}
+	}
+	slices.SortFunc(f.standing, func(a, b inventory.Resource) int { return number(a.Attrs["vmid"]) - number(b.Attrs["vmid"]) })
+	crowds := f.view.crowds(changes)
+	f.retire(crowds)
+	for _, crowd := range crowds {
+		f.serve(crowd)
+	}
+	return f.out
+}
+
+// fanout is the work of one Prepare.
+type fanout struct {
+	c           *Cluster
+	view        view
+	first, last int // VMIDs of copies
+	standing    []inventory.Resource
+	room        float64 // GiB that copies may still take
+	given       map[string]bool
+	out         []inventory.Change
+}
+
+// crowd is the full clones of containers that share their sources.
+type crowd struct {
+	original template
+	sources  []template // original, its siblings and usable copies
+	clones   []inventory.Resource
+}
+
+// crowds are sorted by the original's VMID.
+func (v view) crowds(changes []inventory.Change) []crowd {
+	byNames := map[string]*crowd{}
+	for _, ch := range changes {
+		if ch.Key.Kind() != inventory.KindGuest || ch.After == nil || ch.Action != inventory.Create && ch.Action != inventory.Replace {
+			continue
+		}
+		r := *ch.After
+		if r.Attrs["type"] != typeLXC || r.Attrs["create.clone"] == "linked" || !strings.HasPrefix(r.Attrs["create.base"], "template:") {
+			continue
+		}
+		sources, err := v.cloneSources(r)
+		if err != nil {
+			continue // it will be said when the guest is made
+		}
+		names := v.sourceNames(r)
+		if byNames[names] == nil {
+			byNames[names] = &crowd{original: sources[0]}
+		}
+		if len(sources) > len(byNames[names].sources) {
+			byNames[names].sources = sources
+		}
+		byNames[names].clones = append(byNames[names].clones, r)
+	}
+	var all []crowd
+	for _, crowd := range byNames {
+		all = append(all, *crowd)
+	}
+	slices.SortFunc(all, func(a, b crowd) int { return number(a.original.vmid) - number(b.original.vmid) })
+	return all
+}
+
+// retire deletes copies of what is not so any more, and counts the room that the
+// others take. When they take too much, those that nobody needs now go first.
+func (f *fanout) retire(crowds []crowd) {
+	wanted := map[string]bool{}
+	for _, crowd := range crowds {
+		wanted[crowd.original.vmid] = true
+	}
+	var keep []inventory.Resource
+	for _, r := range f.standing {
+		source, ok := f.view.template(r.Attrs["source"])
+		switch {
+		case r.Attrs["lock"] != "": // half-made; whoever needs it looks at it again
+			keep = append(keep, r)
+		case !ok:
+			f.remove(r, fmt.Sprintf("template %s, of which it is a copy, is gone", r.Attrs["source"]))
+		case r.Attrs["of"] != source.print && !wanted[source.vmid]:
+			f.remove(r, fmt.Sprintf("template %s has changed since it was copied", source.vmid))
+		default:
+			keep = append(keep, r)
+		}
+	}
+	f.standing = keep
+	for _, r := range keep {
+		f.room -= diskOf(r)
+	}
+	for _, r := range slices.Backward(keep) {
+		if f.room < 0 && r.Attrs["lock"] == "" && !wanted[r.Attrs["source"]] {
+			f.remove(r, fmt.Sprintf("copies take more than the %d GiB of limits.copies_gib", f.c.cfg.Limits.CopiesGiB))
+			f.room += diskOf(r)
+		}
+	}
+}
+
+func (f *fanout) remove(r inventory.Resource, note string) {
+	f.c.dropCopy(r.Attrs["vmid"])
+	f.out = append(f.out, inventory.Change{Key: r.Key, Action: inventory.Delete, Before: &r, Note: note})
+}
+
+func diskOf(r inventory.Resource) float64 {
+	disk, _ := parseGiB(r.Attrs["disk"] + "G")
+	return disk
+}
+
+// serve adds the copies that make a crowd's clones quicker.
+func (f *fanout) serve(w crowd) {
+	t := w.original
+	pace := f.c.cloneSpeed(t, true)
+	capacity := min(f.c.cfg.Limits.ClonesPerStorage, f.c.cfg.Limits.TasksPerNode*max(1, len(f.places(w))))
+	most := min(mostCopies, len(w.clones), capacity)
+	if t.disk > 0 {
+		most = min(most, max(0, int(f.room/t.disk)))
+	}
+	k := bestFanout(len(w.clones), len(w.sources), capacity, most, pace)
+	if k == 0 {
+		return
+	}
+	before := makespan(len(w.clones), len(w.sources), 0, capacity, pace)
+	after := makespan(len(w.clones), len(w.sources), k, capacity, pace)
+	note := fmt.Sprintf("%d clones of %s take about %s %s, %s with %s", len(w.clones), t.vmid, roughly(before),
+		atATime(len(w.sources)), roughly(after), plural(k, "more copy", "more copies"))
+	if len(w.sources) == 1 {
+		note = strings.Replace(note, " more cop", " cop", 1)
+	}
+	places := f.places(w)
+	for i := range k {
+		f.add(w, places[i%len(places)], before, note)
+		f.room -= t.disk
+	}
+}
+
+// mostCopies of one template: four doublings.
+const mostCopies = 15
+
+// place is where a copy is to be.
+type place struct{ node, storage string }
+
+// places are where the copies of a crowd's template should be: on the nodes and
+// the storage that most clones go to, where the storages allow a choice.
+func (f *fanout) places(w crowd) []place {
+	t := w.original
+	storage := mostCommon(w.clones, "storage")[0]
+	if storage == "" || !f.has(t.node, storage) {
+		storage = t.storage
+	}
+	places := []place{}
+	if f.view.shared(t.node, t.storage) && f.view.shared(t.node, storage) {
+		for _, node := range mostCommon(w.clones, "node") {
+			if f.view.nodes[node] && f.has(node, storage) {
+				places = append(places, place{node, storage})
+			}
+		}
+	}
+	if len(places) == 0 {
+		places = append(places, place{t.node, storage})
+	}
+	return places
+}
+
+func (f *fanout) has(node, storage string) bool {
+	_, ok := f.view.storages[storageKey(node, storage)]
+	return ok
+}
+
+// mostCommon are the values of an attribute, the most common first.
+func mostCommon(rs []inventory.Resource, attr string) []string {
+	counts := map[string]int{}
+	for _, r := range rs {
+		counts[r.Attrs[attr]]++
+	}
+	return slices.SortedFunc(slices.Values(sortedKeys(counts)), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b))
+	})
+}
+
+// add plans one more copy: a half-made or outdated one made good, or a new one.
+func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
+	t := w.original
+	for n := 1; ; n++ {
+		key := f.c.copyKey(t.vmid, n)
+		if slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == key }) {
+			continue
+		}
+		ch := inventory.Change{Key: key, Action: inventory.Create, Note: note}
+		vmid := ""
+		for _, r := range f.standing {
+			if r.Key == key {
+				vmid, at = r.Attrs["vmid"], place{r.Attrs["node"], at.storage}
+				ch.Action, ch.Before = inventory.Replace, &r
+				if r.Attrs["of"] == t.print {
+					ch.Action, ch.Before = inventory.Create, nil
+				}
+				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" {
+					vmid = "ready"
+				}
+			}
+		}
+		switch vmid {
+		case "ready":
+			continue
+		case "":
+			if vmid = f.freeVMID(); vmid == "" {
+				return // the range is full
+			}
+		}
+		ch.After = &inventory.Resource{Key: key, Attrs: inventory.Attrs{
+			"type": typeLXC, "vmid": vmid, "name": copyName(t, n), "node": at.node, "storage": at.storage, "disk": formatGiB(t.disk),
+			"source": t.vmid, "of": t.print, "create.base": "template:" + t.vmid, "create.clone": "full",
+			createQueue: strconv.Itoa(int(saves.Seconds()) + 1),
+		}}
+		f.out = append(f.out, ch)
+		return
+	}
+}
+
+// createQueue says how many seconds of cloning wait for a copy, so that copies
+// are made before what they make quicker.
+const createQueue = "create.queue"
+
+func copyName(t template, n int) string {
+	name, _, _ := strings.Cut(t.name, ".")
+	return fmt.Sprintf("%s-copy-%d", cmp.Or(name[:min(len(name), 50)], "template-"+t.vmid), n)
+}
+
+// freeVMID is the first of the range that nobody has.
+func (f *fanout) freeVMID() string {
+	for n := f.first; n <= f.last; n++ {
+		if vmid := strconv.Itoa(n); !f.view.taken[vmid] && !f.given[vmid] {
+			if f.given == nil {
+				f.given = map[string]bool{}
+			}
+			f.given[vmid] = true
+			return vmid
+		}
+	}
+	return ""
+}
+
+// template finds a template by its VMID.
+func (v view) template(vmid string) (template, bool) {
+	for _, t := range v.templates {
+		if t.vmid == vmid {
+			return t, true
+		}
+	}
+	return template{}, false
+}
+
+// bestFanout is how many copies make n clones quickest; 0 unless that saves a
+// tenth. Of numbers that are nearly as good the smallest is the best.
+func bestFanout(n, sources, capacity, most int, s speed) int {
+	none := makespan(n, sources, 0, capacity, s)
+	quickest := none
+	for k := 1; k <= most; k++ {
+		quickest = min(quickest, makespan(n, sources, k, capacity, s))
+	}
+	if quickest > none*9/10 {
+		return 0
+	}
+	for k := 1; k <= most; k++ {
+		if makespan(n, sources, k, capacity, s) <= quickest*103/100 {
+			return k
+		}
+	}
+	return 0
+}
+
+// makespan is how long k copies and then n clones take, round after round: each
+// source serves one, and a copy is a source from the next round on.
+func makespan(n, sources, k, capacity int, s speed) time.Duration {
+	var total time.Duration
+	for n+k > 0 {
+		side := max(1, min(sources, capacity, n+k))
+		total += time.Duration(float64(s.alone) * (1 + s.drag*float64(side-1)))
+		copied := min(k, side)
+		k, n, sources = k-copied, n-(side-copied), sources+copied
+	}
+	return total
+}
+
+func roughly(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < 2*time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+func atATime(sources int) string {
+	if sources == 1 {
+		return "one after the other"
+	}
+	return fmt.Sprintf("from %d sources", sources)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,135 @@
+package proxmox
+
+import (
+	"math"
+	"strings"
+	"sync"
+)
+
+// widths find out how many changes a thing carries at once, between 1 and the
+// limit in the configuration: one more for every round that went well, half as
+// many when PVE refused for want of a lock, fewer when tasks side by side take
+// so much longer that nothing is won. The zero value has found out nothing.
+type widths struct {
+	mu  sync.Mutex
+	now map[string]float64 // by claim
+}
+
+// of is how many changes may hold the claim now.
+func (w *widths) of(claim string, limit int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int(w.ofLocked(claim, limit))
+}
+
+// Half of what is allowed is where the search begins: a cluster that cannot
+// carry that says so soon.
+func (w *widths) ofLocked(claim string, limit int) float64 {
+	if width, ok := w.now[claim]; ok {
+		return min(width, float64(limit))
+	}
+	return math.Ceil(float64(limit) / 2)
+}
+
+// scale is what one task tells of the width of what it occupied.
+type scale int
+
+const (
+	wider scale = iota
+	narrower
+	muchNarrower
+)
+
+func (w *widths) adapt(claim string, limit int, by scale) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	width := w.ofLocked(claim, limit)
+	switch by {
+	case wider:
+		width += 1 / width
+	case narrower:
+		width *= 0.9
+	case muchNarrower:
+		width /= 2
+	}
+	if w.now == nil {
+		w.now = map[string]float64{}
+	}
+	w.now[claim] = min(max(width, 1), float64(limit))
+}
+
+// fruitless is the drag from which on tasks side by side win nothing.
+const fruitless = 0.95
+
+// adapt learns from a task that has ended, or was refused, how wide the claims
+// that it held should be.
+func (c *Cluster) adapt(claims []string, u upid, err error) {
+	by := wider
+	speed, known := c.pace.of(subject(u.kind(), u.id()))
+	switch {
+	case says(err, "got timeout", "can't lock"):
+		by = muchNarrower
+	case err != nil:
+		return
+	case known && speed.drag >= fruitless:
+		by = narrower
+	}
+	for _, claim := range claims {
+		if limit := c.limit(claim); limit > 0 {
+			c.widths.adapt(claim, limit, by)
+		}
+	}
+}
+
+// Width implements reconciler.Widener.
+func (c *Cluster) Width(claim string) int {
+	kind, name := c.claimed(claim)
+	if kind == "template" {
+		if sources := c.sourcesOf(name); sources > 0 {
+			return sources
+		}
+	}
+	if limit := c.limit(claim); limit > 0 {
+		return c.widths.of(claim, limit)
+	}
+	return 0
+}
+
+// limit bounds the search for a claim's width; 0 for a claim whose width is known.
+func (c *Cluster) limit(claim string) int {
+	switch kind, _ := c.claimed(claim); kind {
+	case "template":
+		return c.cfg.Limits.QemuClones
+	case "storage":
+		return c.cfg.Limits.ClonesPerStorage
+	case "tasks":
+		return c.cfg.Limits.TasksPerNode
+	}
+	return 0
+}
+
+func (c *Cluster) claimed(claim string) (kind, name string) {
+	kind, name, _ = strings.Cut(strings.TrimPrefix(claim, c.name+"/"), "/")
+	return kind, name
+}
+
+// sourcesOf counts the containers that can be cloned now for a claim on some
+// templates: these and their copies. A template that is a machine counts for
+// nothing, as any number may clone it.
+func (c *Cluster) sourcesOf(name string) int {
+	v := c.look()
+	n := 0
+	for vmid := range strings.SplitSeq(name, "+") {
+		for _, t := range v.templates {
+			if t.vmid == vmid && t.typ == typeLXC {
+				n += c.cfg.Limits.ClonesPerTemplate
+				for _, copied := range v.copies[vmid] {
+					if copied.of == t.print && v.nodes[copied.node] {
+						n += c.cfg.Limits.ClonesPerTemplate
+					}
+				}
+			}
+		}
+	}
+	return n
+}

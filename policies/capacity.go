@@ -25,19 +25,21 @@ type capacity struct {
 
 func takeCapacity(p plan.Plan, live []inventory.Resource) capacity {
 	c := capacity{nodes: map[string]*place{}, storages: map[string]*place{}, templates: map[string]inventory.Resource{}}
-	for _, r := range live {
-		name := r.Key.System() + "/" + r.Key.Name()
+	name := func(key inventory.Key) string { return key.System() + "/" + key.Name() }
+	for i := range live {
+		r := &live[i]
 		switch r.Key.Kind() {
 		case inventory.KindNode:
-			c.nodes[name] = &place{Resource: r}
+			c.nodes[name(r.Key)] = &place{Resource: *r}
 		case inventory.KindTemplate:
-			c.templates[name] = r
+			c.templates[name(r.Key)] = *r
 		case inventory.KindStorage:
+			at := name(r.Key)
 			if r.Attrs["shared"] == "1" {
-				name = r.Key.System() + "/" + path.Base(r.Key.Name())
+				at = r.Key.System() + "/" + path.Base(r.Key.Name())
 			}
-			if known := c.storages[name]; known == nil || r.Key < known.Key {
-				c.storages[name] = &place{Resource: r}
+			if known := c.storages[at]; known == nil || r.Key < known.Key {
+				c.storages[at] = &place{Resource: *r}
 			}
 		}
 	}
@@ -52,30 +54,50 @@ func takeCapacity(p plan.Plan, live []inventory.Resource) capacity {
 // load moves a guest's weight from where it is to where it will be. A place
 // remembers the changes that make it fuller.
 func (c capacity) load(s plan.Step) {
-	moved := map[*place]int64{}
+	moved := make(shift, 0, 4)
 	if s.Before != nil {
-		c.weigh(moved, s.Key.System(), s.Before.Attrs, -1)
+		moved = c.weigh(moved, s.Key.System(), s.Before.Attrs, -1)
 	}
 	if s.After != nil {
-		c.weigh(moved, s.Key.System(), afterAttrs(s.Change), 1)
+		moved = c.weigh(moved, s.Key.System(), afterAttrs(s.Change), 1)
 	}
-	for p, weight := range moved {
-		p.planned += weight
-		if weight > 0 {
-			p.keys = append(p.keys, s.Key)
+	for _, m := range moved {
+		m.place.planned += m.weight
+		if m.weight > 0 {
+			m.place.keys = append(m.place.keys, s.Key)
 		}
 	}
 }
 
-func (c capacity) weigh(moved map[*place]int64, cluster string, attrs inventory.Attrs, sign int64) {
+// shift is by how much a change loads at most four places: two nodes, two storages.
+type shift []struct {
+	place  *place
+	weight int64
+}
+
+func (m shift) add(p *place, weight int64) shift {
+	for i := range m {
+		if m[i].place == p {
+			m[i].weight += weight
+			return m
+		}
+	}
+	return append(m, struct {
+		place  *place
+		weight int64
+	}{p, weight})
+}
+
+func (c capacity) weigh(moved shift, cluster string, attrs inventory.Attrs, sign int64) shift {
 	if node := c.nodes[cluster+"/"+attrs["node"]]; node != nil {
-		moved[node] += sign * number(attrs, "memory")
+		moved = moved.add(node, sign*number(attrs, "memory"))
 	}
 	storage := c.storages[cluster+"/"+attrs["storage"]]
 	if storage == nil {
 		storage = c.storages[cluster+"/"+attrs["node"]+"/"+attrs["storage"]]
 	}
 	if storage != nil {
-		moved[storage] += sign * number(attrs, "disk")
+		moved = moved.add(storage, sign*number(attrs, "disk"))
 	}
+	return moved
 }

@@ -104,13 +104,14 @@ func (rs *ruleset) judge(ctx context.Context, in reconciler.PolicyInput, options
 	if in.Time.IsZero() {
 		in.Time = time.Unix(0, 0)
 	}
-	input := inputValue(in, takeStock(in.Plan, in.Live, rs.limits), takeCapacity(in.Plan, in.Live))
-	options = append(options, rego.EvalParsedInput(input), rego.EvalTime(in.Time))
+	input := newDocument(in, rs.limits)
+	options = append(options, rego.EvalTime(in.Time))
 	verdict := newVerdict(in)
 	for _, q := range rs.queries {
-		answers, err := q.ask(ctx, options)
+		view := input.view(q.pkg, rs.sights)
+		answers, err := q.ask(ctx, append(options, rego.EvalParsedInput(view.input)))
 		if err == nil {
-			err = verdict.add(q, answers)
+			err = verdict.add(q, answers, view)
 		}
 		if err != nil {
 			return nil, err

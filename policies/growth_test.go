@@ -49,12 +49,13 @@ func crowd(n int) []inventory.Resource {
 
 // growth is how much more work four times the changes are: 4 when linear, 16
 // when quadratic.
-func growth(t *testing.T, n int, tree projects.Tree) (evaluated, allocated float64) {
+func growth(t *testing.T, n int, tree projects.Tree, sights map[string]sight) (evaluated, allocated float64) {
 	t.Helper()
 	rules, problems := load(t.Context(), tree, false)
 	if len(problems) > 0 {
 		t.Fatal(&Error{problems})
 	}
+	rules.sights = sights
 	steps1, bytes1 := work(t, rules, n)
 	steps4, bytes4 := work(t, rules, 4*n)
 	t.Logf("%d changes: %d steps, %d kB; %d changes: %d steps, %d kB", n, steps1, bytes1>>10, 4*n, steps4, bytes4>>10)
@@ -63,9 +64,13 @@ func growth(t *testing.T, n int, tree projects.Tree) (evaluated, allocated float
 
 func TestJudgingIsLinear(t *testing.T) {
 	sample := folder(t, "testdata")
-	evaluated, allocated := growth(t, 1000, projects.Tree{limitsFile: sample["limits.yaml"]})
-	if evaluated > 6 || allocated > 6 {
-		t.Errorf("four times the changes are %.1f times the steps and %.1f times the memory", evaluated, allocated)
+	for name, sights := range map[string]map[string]sight{"together": sights, "each": nil} {
+		t.Run(name, func(t *testing.T) {
+			evaluated, allocated := growth(t, 1000, projects.Tree{limitsFile: sample["limits.yaml"]}, sights)
+			if evaluated > 6 || allocated > 6 {
+				t.Errorf("four times the changes are %.1f times the steps and %.1f times the memory", evaluated, allocated)
+			}
+		})
 	}
 }
 
@@ -74,7 +79,7 @@ func TestGrowthSeesQuadraticRules(t *testing.T) {
 	evaluated, _ := growth(t, 50, rule(`some change in input.plan.changes
 same := [1 | some other in input.plan.changes; other.owner == change.owner]
 count(same) == 0
-violation := "a"`))
+violation := "a"`), sights)
 	if evaluated < 8 {
 		t.Errorf("four times the changes are %.1f times the steps: the measure does not see pairs", evaluated)
 	}

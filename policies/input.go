@@ -19,31 +19,64 @@ import (
 // inputValue is the document that rules see as input; the package documentation
 // describes it and testdata/input.golden.json shows one. It is built as a Rego
 // value at once: by way of maps, 10,000 changes would cost five times as much.
-func inputValue(in reconciler.PolicyInput, stock ledger, room capacity) ast.Value {
-	changes := []*ast.Term{}
-	spaces := workspaces(in)
-	for _, s := range in.Plan.Steps {
-		if !s.Blocked() {
-			changes = append(changes, changeTerm(s.Change, spaces))
-		}
-	}
-	return object(map[string]*ast.Term{
-		"actor": text(in.Actor),
-		"time":  text(in.Time.UTC().Format(time.RFC3339)),
+//
+// Built-in packages see less, and no totals but those that are exceeded: see [sight].
+func (d *document) value(changes []*ast.Term, usage bool) ast.Value {
+	fields := map[string]*ast.Term{
+		"actor": text(d.in.Actor),
+		"time":  text(d.in.Time.UTC().Format(time.RFC3339)),
 		"plan":  term(map[string]*ast.Term{"changes": ast.ArrayTerm(changes...)}),
-		"usage": usageTerm(stock),
-		"quota": list(stock.excess, excessTerm),
-		"live": term(map[string]*ast.Term{
+		"quota": list(d.stock.excess, excessTerm),
+		"live":  d.live,
+	}
+	if usage {
+		fields["usage"] = usageTerm(d.stock)
+	}
+	return object(fields)
+}
+
+// document is what the inputs of a plan are made from.
+type document struct {
+	in     reconciler.PolicyInput
+	stock  ledger
+	spaces map[string]string
+	live   *ast.Term
+	whole  *view // made for the first package that wants it
+}
+
+func newDocument(in reconciler.PolicyInput, l limits) *document {
+	room := takeCapacity(in.Plan, in.Live)
+	return &document{
+		in: in, stock: takeStock(in.Plan, in.Live, l), spaces: workspaces(in),
+		live: term(map[string]*ast.Term{
 			"nodes":     placesTerm(room.nodes),
 			"storages":  placesTerm(room.storages),
 			"templates": each(room.templates, func(r inventory.Resource) *ast.Term { return attrsTerm(r.Attrs) }),
 		}),
-	})
+	}
 }
 
-func changeTerm(c inventory.Change, spaces map[string]string) *ast.Term {
+// view is the input of a package: what is in its sight, or else everything.
+func (d *document) view(pkg string, sights map[string]sight) view {
+	if s, limited := sights[pkg]; limited {
+		changes, alike := s.through(d.in, d.spaces)
+		return view{d.value(changes, false), alike}
+	}
+	if d.whole == nil {
+		changes := []*ast.Term{}
+		for _, s := range d.in.Plan.Steps {
+			if !s.Blocked() {
+				changes = append(changes, changeTerm(s.Key, s.Change, d.spaces))
+			}
+		}
+		d.whole = &view{input: d.value(changes, true)}
+	}
+	return *d.whole
+}
+
+func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string) *ast.Term {
 	fields := map[string]*ast.Term{
-		"id":     text(string(c.Key)),
+		"id":     text(string(id)),
 		"action": text(string(c.Action)),
 		"system": text(c.Key.System()),
 		"kind":   text(c.Key.Kind()),
@@ -72,18 +105,23 @@ func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces map[strin
 // carry it; their records and reservations go by it too.
 func workspaces(in reconciler.PolicyInput) map[string]string {
 	spaces := map[string]string{}
-	note := func(r inventory.Resource) {
-		if w := r.Attrs["create.workspace"]; w != "" {
+	note := func(r *inventory.Resource) {
+		if r.Key.Kind() != inventory.KindGuest {
+			return
+		}
+		if w := r.Attrs["create.workspace"]; w != "" && spaces[r.Owner.Unit] != w {
 			spaces[r.Owner.Unit] = w
 		}
 	}
 	for _, s := range in.Plan.Steps {
 		if s.After != nil {
-			note(*s.After)
+			note(s.After)
 		}
 	}
-	for _, r := range in.Desired {
-		note(r)
+	if len(in.Plan.Steps) > 0 { // else nobody will ask
+		for i := range in.Desired {
+			note(&in.Desired[i])
+		}
 	}
 	return spaces
 }
@@ -98,13 +136,17 @@ func workspace(unit string, spaces map[string]string) string {
 }
 
 func ownerTerm(o inventory.Owner) *ast.Term {
-	fields := map[string]*ast.Term{}
-	for name, value := range map[string]string{"campus": o.Campus, "file": o.File, "unit": o.Unit, "student": o.Student} {
+	pairs := make([][2]*ast.Term, 0, 4)
+	put := func(name, value string) {
 		if value != "" {
-			fields[name] = text(value)
+			pairs = append(pairs, [2]*ast.Term{text(name), text(value)})
 		}
 	}
-	return term(fields)
+	put("campus", o.Campus)
+	put("file", o.File)
+	put("student", o.Student)
+	put("unit", o.Unit)
+	return ast.ObjectTerm(pairs...)
 }
 
 // attrsTerm turns canonical attributes into what is pleasant in Rego: numbers

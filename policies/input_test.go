@@ -50,9 +50,8 @@ func TestInputDocument(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(&Error{problems})
 	}
-	value := inputValue(reconciler.PolicyInput{Plan: p, Live: live, Actor: "Ada <ada@isima.fr>", Time: wednesday},
-		takeStock(p, live, l), takeCapacity(p, live))
-	document, err := ast.JSON(value)
+	in := reconciler.PolicyInput{Plan: p, Live: live, Actor: "Ada <ada@isima.fr>", Time: wednesday}
+	document, err := ast.JSON(newDocument(in, l).view("campus.rules", sights).input)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,3 +118,15 @@ func afterAttrs(c inventory.Change) inventory.Attrs {
 	maps.Copy(attrs, c.After.Attrs)
 	return attrs
 }
+
+// willBe is one of afterAttrs, without making them all.
+func willBe(c inventory.Change, name string) (string, bool) {
+	if c.After == nil {
+		return "", false
+	}
+	value, ok := c.After.Attrs[name]
+	if !ok && c.Before != nil && c.Action != inventory.Replace {
+		value, ok = c.Before.Attrs[name]
+	}
+	return value, ok
+}

@@ -16,11 +16,9 @@ import (
 // verdict gathers what the rules answer and turns it into violations: one for
 // each rule, message and owner, with all the changes it is about.
 type verdict struct {
-	open       map[inventory.Key]plan.Step
-	known      map[inventory.Key]bool // blocked steps included
-	companions map[inventory.Key][]inventory.Key
-	found      map[subject]*reconciler.Violation
-	keys       map[subject]map[inventory.Key]bool
+	steps []plan.Step // in key order
+	found map[subject]*reconciler.Violation
+	keys  map[subject]map[inventory.Key]bool
 }
 
 // subject is what makes two answers one violation.
@@ -31,40 +29,45 @@ type subject struct {
 }
 
 func newVerdict(in reconciler.PolicyInput) *verdict {
-	v := &verdict{
-		open:  map[inventory.Key]plan.Step{},
-		known: map[inventory.Key]bool{},
+	return &verdict{
+		steps: in.Plan.Steps,
 		found: map[subject]*reconciler.Violation{},
 		keys:  map[subject]map[inventory.Key]bool{},
 	}
-	for _, s := range in.Plan.Steps {
-		v.known[s.Key] = true
-		if !s.Blocked() {
-			v.open[s.Key] = s
-		}
-	}
-	v.companions = companions(v.open)
-	return v
 }
 
-// companions are, for each guest that would be made, the changes that only make
+// step is the one of that key, or nil.
+func (v *verdict) step(key inventory.Key) *plan.Step {
+	at, ok := slices.BinarySearchFunc(v.steps, key, func(s plan.Step, key inventory.Key) int { return cmp.Compare(s.Key, key) })
+	if !ok {
+		return nil
+	}
+	return &v.steps[at]
+}
+
+// open is the one of that key that nothing blocks, or nil.
+func (v *verdict) open(key inventory.Key) *plan.Step {
+	if s := v.step(key); s != nil && !s.Blocked() {
+		return s
+	}
+	return nil
+}
+
+// companions are, of a guest that would be made, the changes that only make
 // sense with it: its power and all that its power waits for. A machine that may
 // not be made leaves no address, record or filter behind.
-func companions(open map[inventory.Key]plan.Step) map[inventory.Key][]inventory.Key {
-	with := map[inventory.Key][]inventory.Key{}
-	for key, s := range open {
-		if key.Kind() != inventory.KindGuest || s.Action != inventory.Create {
-			continue
-		}
-		power, ok := open[inventory.MakeKey(key.System(), inventory.KindPower, key.Name())]
-		if !ok || power.After == nil {
-			continue
-		}
-		with[key] = append(with[key], power.Key)
-		for _, need := range power.After.Needs {
-			if _, ok := open[need]; ok && need.Kind() != inventory.KindGuest {
-				with[key] = append(with[key], need)
-			}
+func (v *verdict) companions(key inventory.Key) []inventory.Key {
+	if key.Kind() != inventory.KindGuest || v.open(key).Action != inventory.Create {
+		return nil
+	}
+	power := v.open(inventory.MakeKey(key.System(), inventory.KindPower, key.Name()))
+	if power == nil || power.After == nil {
+		return nil
+	}
+	with := []inventory.Key{power.Key}
+	for _, need := range power.After.Needs {
+		if need.Kind() != inventory.KindGuest && v.open(need) != nil {
+			with = append(with, need)
 		}
 	}
 	return with
@@ -78,16 +81,16 @@ type answer struct {
 	title   string           // from the rule's metadata
 }
 
-func (v *verdict) add(q query, answers []any) error {
+func (v *verdict) add(q query, answers []any, seen view) error {
 	for _, raw := range answers {
 		a, err := readAnswer(raw)
-		if err == nil && a.id != "" && !v.known[a.id] {
+		if err == nil && a.id != "" && v.step(seen.standsFor(a.id)[0]) == nil {
 			err = fmt.Errorf("id %q is no change of the plan: give the id of one of input.plan.changes", a.id)
 		}
 		if err != nil {
 			return &Error{[]projects.Problem{q.problem("cannot use an answer of %s in %s: %v", q.name, q.pkg, err)}}
 		}
-		for _, key := range v.about(a) {
+		for _, key := range v.about(a, seen) {
 			v.note(q, a, v.ownerOf(a, key), key)
 		}
 	}
@@ -96,25 +99,31 @@ func (v *verdict) add(q query, answers []any) error {
 
 // about are the open changes that an answer names, by id, by owner, or all. An
 // answer about nothing open is about the campus.
-func (v *verdict) about(a answer) []inventory.Key {
+func (v *verdict) about(a answer, seen view) []inventory.Key {
 	var keys []inventory.Key
 	switch {
 	case a.id != "":
-		if _, ok := v.open[a.id]; !ok {
-			return nil // blocked already, and with a better reason
-		}
-		return []inventory.Key{a.id}
+		return slices.DeleteFunc(slices.Clone(seen.standsFor(a.id)), func(key inventory.Key) bool {
+			return v.open(key) == nil // blocked already, and with a better reason
+		})
 	case a.owner != nil:
-		for key, s := range v.open {
-			if within(s.Owner, *a.owner) {
-				keys = append(keys, key)
-			}
-		}
+		keys = v.allOpen(func(o inventory.Owner) bool { return within(o, *a.owner) })
 	default:
-		keys = slices.Collect(maps.Keys(v.open))
+		keys = v.allOpen(func(inventory.Owner) bool { return true })
 	}
 	if len(keys) == 0 {
 		return []inventory.Key{""}
+	}
+	return keys
+}
+
+// allOpen are the open changes of some owners.
+func (v *verdict) allOpen(of func(inventory.Owner) bool) []inventory.Key {
+	var keys []inventory.Key
+	for i := range v.steps {
+		if s := &v.steps[i]; !s.Blocked() && of(s.Owner) {
+			keys = append(keys, s.Key)
+		}
 	}
 	return keys
 }
@@ -133,7 +142,7 @@ func (v *verdict) ownerOf(a answer, key inventory.Key) inventory.Owner {
 	case a.owner != nil:
 		return *a.owner
 	case a.id != "":
-		return v.open[key].Owner
+		return v.open(key).Owner
 	default:
 		return inventory.Owner{}
 	}
@@ -151,7 +160,7 @@ func (v *verdict) note(q query, a answer, owner inventory.Owner, key inventory.K
 	}
 	v.keys[s][key] = true
 	if q.level == reconciler.LevelDeny {
-		for _, companion := range v.companions[key] {
+		for _, companion := range v.companions(key) {
 			v.keys[s][companion] = true
 		}
 	}

@@ -7,6 +7,10 @@
 // it, and [Cluster.Inject], [Cluster.HoldLock] and [Cluster.NodeDown] make it
 // misbehave.
 //
+// How long things take is a model, [Costs], with presets by name: in virtual
+// time it reproduces within a tenth what was measured on a real server, which
+// a test holds it to, so that schedules can be compared without a cluster.
+//
 // It is strict: every request is judged by the method's own declaration, in the
 // package schema, and refused with the status, the reason phrase and the texts
 // of the real server. Those were recorded on Proxmox VE 9.1.6; the recordings
@@ -19,8 +23,12 @@
 //
 //   - That a guest boots, gets an address, or runs its hook scripts: nothing
 //     runs. Cloud-init data is stored and never used.
-//   - That a disk has room, is copied well, or how fast: volumes are names.
-//     Durations are constants, and no host gets slower under load.
+//   - That a disk has room: volumes are names.
+//   - How long things take anywhere but where the figures of [Costs] were
+//     measured; model.go says where each comes from and what was only put
+//     together. Requests do not slow tasks down, nor tasks requests; a
+//     container that has started does nothing more; a migration is as long
+//     whatever it moves; the network is as fast as the storage.
 //   - That a client gets through a real corosync or pmxcfs: every write is seen
 //     by all nodes at once, and quorum is only reported.
 //   - The short waits for the file locks of containers (5 and 10 s): a loser of

@@ -75,7 +75,7 @@ func (c *client) do(method, path string, pairs ...string) answer {
 	form := url.Values{}
 	for _, p := range pairs {
 		k, v, _ := strings.Cut(p, "=")
-		form.Set(k, v)
+		form.Add(k, v)
 	}
 	target, body := c.base+"/api2/json"+path, io.Reader(nil)
 	if method == "GET" || method == "DELETE" {

@@ -3,9 +3,7 @@ package policies
 import (
 	"cmp"
 	"encoding/json"
-	"maps"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,30 +73,30 @@ func (d *document) view(pkg string, sights map[string]sight) view {
 }
 
 func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string) *ast.Term {
-	fields := map[string]*ast.Term{
-		"id":     text(string(id)),
-		"action": text(string(c.Action)),
-		"system": text(c.Key.System()),
-		"kind":   text(c.Key.Kind()),
-		"name":   text(c.Key.Name()),
-		"owner":  ownerTerm(c.Owner),
-		"fields": list(c.Fields, text),
-		"needs":  list(c.Needs, func(k inventory.Key) *ast.Term { return text(string(k)) }),
-	}
+	fields := make([][2]*ast.Term, 0, 10)
+	put := func(name string, value *ast.Term) { fields = append(fields, [2]*ast.Term{word(name), value}) }
+	put("id", text(string(id)))
+	put("action", word(string(c.Action)))
+	put("system", text(c.Key.System()))
+	put("kind", word(c.Key.Kind()))
+	put("name", text(c.Key.Name()))
+	put("owner", ownerTerm(c.Owner))
+	put("fields", list(c.Fields, text))
+	put("needs", list(c.Needs, func(k inventory.Key) *ast.Term { return text(string(k)) }))
 	if c.Before != nil {
-		fields["before"] = resourceTerm(c.Before.Attrs, c.Before.Owner, spaces)
+		put("before", resourceTerm(c.Before.Attrs, c.Before.Owner, spaces))
 	}
 	if c.After != nil {
-		fields["after"] = resourceTerm(afterAttrs(c), c.After.Owner, spaces)
+		put("after", resourceTerm(afterAttrs(c), c.After.Owner, spaces))
 	}
-	return term(fields)
+	return ast.ObjectTerm(fields...)
 }
 
 // resourceTerm is a resource's attributes with its owner and workspace beside them.
 func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces map[string]string) *ast.Term {
 	return attrsTerm(attrs,
-		[2]*ast.Term{text("owner"), ownerTerm(owner)},
-		[2]*ast.Term{text("workspace"), text(workspace(owner.Unit, spaces))})
+		[2]*ast.Term{word("owner"), ownerTerm(owner)},
+		[2]*ast.Term{word("workspace"), text(workspace(owner.Unit, spaces))})
 }
 
 // workspaces are what the declarations call their kind of file, by unit. Guests
@@ -139,7 +137,7 @@ func ownerTerm(o inventory.Owner) *ast.Term {
 	pairs := make([][2]*ast.Term, 0, 4)
 	put := func(name, value string) {
 		if value != "" {
-			pairs = append(pairs, [2]*ast.Term{text(name), text(value)})
+			pairs = append(pairs, [2]*ast.Term{word(name), text(value)})
 		}
 	}
 	put("campus", o.Campus)
@@ -153,12 +151,15 @@ func ownerTerm(o inventory.Owner) *ast.Term {
 // are numbers, lists are arrays, and "net0.bridge" is net0.bridge.
 func attrsTerm(attrs inventory.Attrs, more ...[2]*ast.Term) *ast.Term {
 	flat := make([][2]*ast.Term, 0, len(attrs)+len(more))
-	nested := map[string]map[string]*ast.Term{}
+	var nested map[string]map[string]*ast.Term
 	for name, value := range attrs {
 		group, inner, dotted := strings.Cut(name, ".")
 		if !dotted {
-			flat = append(flat, [2]*ast.Term{text(name), attrTerm(name, value)})
+			flat = append(flat, [2]*ast.Term{word(name), attrTerm(name, value)})
 			continue
+		}
+		if nested == nil {
+			nested = map[string]map[string]*ast.Term{}
 		}
 		if nested[group] == nil {
 			nested[group] = map[string]*ast.Term{}
@@ -167,7 +168,7 @@ func attrsTerm(attrs inventory.Attrs, more ...[2]*ast.Term) *ast.Term {
 	}
 	obj := ast.NewObject(append(flat, more...)...)
 	for group, fields := range nested {
-		obj.Insert(text(group), term(fields))
+		obj.Insert(word(group), term(fields))
 	}
 	return ast.NewTerm(obj)
 }
@@ -238,6 +239,32 @@ func placesTerm(places map[string]*place) *ast.Term {
 
 func text(s string) *ast.Term { return ast.StringTerm(s) }
 
+// word is text that stands in every change. Its term is made once; terms of an
+// input are never written to.
+func word(s string) *ast.Term {
+	if t, ok := words[s]; ok {
+		return t
+	}
+	return text(s)
+}
+
+var words = termsOf(
+	"id", "action", "system", "kind", "name", "owner", "fields", "needs", "before", "after", "workspace",
+	"campus", "file", "student", "unit",
+	"create", "update", "replace", "delete", "adopt", "guest", "power", "record", "reservation", "filter",
+	"type", "vmid", "node", "cores", "memory", "swap", "disk", "storage", "pool", "tags", "description", "features",
+	"nameserver", "searchdomain", "onboot", "nets", "state", "boot", "zone", "value", "ttl", "ip", "mac", "on", "list",
+	"net0", "bridge", "model", "tag", "base", "clone", "lxc", "qemu", "running",
+)
+
+func termsOf(words ...string) map[string]*ast.Term {
+	terms := make(map[string]*ast.Term, len(words))
+	for _, w := range words {
+		terms[w] = text(w)
+	}
+	return terms
+}
+
 func count(n int64) *ast.Term { return ast.NumberTerm(json.Number(strconv.FormatInt(n, 10))) }
 
 func list[T any](items []T, each func(T) *ast.Term) *ast.Term {
@@ -260,8 +287,8 @@ func term(fields map[string]*ast.Term) *ast.Term { return ast.NewTerm(object(fie
 
 func object(fields map[string]*ast.Term) ast.Value {
 	pairs := make([][2]*ast.Term, 0, len(fields))
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		pairs = append(pairs, [2]*ast.Term{text(name), fields[name]})
+	for name, value := range fields { // the object sorts them
+		pairs = append(pairs, [2]*ast.Term{word(name), value})
 	}
 	return ast.NewObject(pairs...)
 }

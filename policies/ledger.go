@@ -2,6 +2,7 @@ package policies
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/provost-dev/provost/inventory"
@@ -40,9 +41,7 @@ type excess struct {
 // booked as a whole, when it fits.
 func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
 	before := liveUsage(live)
-	booked, after := usage{}, usage{}
-	booked.add(before)
-	after.add(before)
+	booked, after := maps.Clone(before), maps.Clone(before)
 
 	var asking []plan.Step
 	for _, s := range p.Steps {

@@ -100,8 +100,8 @@ type draft struct {
 // adopted machine's own entry does not say is not managed, so only the keys that
 // say who it is look further.
 func (d *draft) get(name string) (value, int) {
-	for depth, l := range d.layers {
-		if v := l.get(name); v.set() {
+	for depth := range d.layers {
+		if v := d.layers[depth].get(name); v.set() {
 			return v, depth
 		}
 		if d.adopt != 0 && name != "hostname" && name != "zone" {

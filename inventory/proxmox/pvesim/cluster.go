@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +24,9 @@ type Options struct {
 	Release string   // "9.1" or "8.4"
 	Costs   Costs    // how long things take
 
+	// Addr is where the first node's API listens; the other nodes' are on the
+	// ports after it. Without it, or with port 0, they are where there is room.
+	Addr string
 	// Listen makes the listeners, so that a test can have them in memory.
 	// The default is net.Listen on 127.0.0.1:0.
 	Listen func(network, addr string) (net.Listener, error)
@@ -110,8 +114,8 @@ func Start(opts Options) (*Cluster, error) {
 	if err := c.makeKeys(); err != nil {
 		return nil, err
 	}
-	for _, name := range opts.Nodes {
-		if err := c.addNode(name); err != nil {
+	for i, name := range opts.Nodes {
+		if err := c.addNode(i, name); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -129,6 +133,9 @@ func withDefaults(o Options) Options {
 	if o.Release == "" {
 		o.Release = "9.1"
 	}
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
 	if o.Listen == nil {
 		o.Listen = net.Listen
 	}
@@ -141,10 +148,30 @@ func withDefaults(o Options) Options {
 	return o
 }
 
+// nodeAddr is where the node of that number serves its API.
+func nodeAddr(first string, i int) (string, error) {
+	host, service, err := net.SplitHostPort(first)
+	if err != nil {
+		return "", err
+	}
+	port, err := strconv.Atoi(service)
+	if err != nil {
+		return "", fmt.Errorf("address %s: %q is no port", first, service)
+	}
+	if port > 0 {
+		port += i
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+}
+
 // addNode opens a node's sockets. The port 0 lets the system choose.
-func (c *Cluster) addNode(name string) error {
+func (c *Cluster) addNode(i int, name string) error {
 	n := &node{name: name, booted: time.Now(), workers: make(chan struct{}, 3)}
-	l, err := c.opts.Listen("tcp", "127.0.0.1:0")
+	addr, err := nodeAddr(c.opts.Addr, i)
+	if err != nil {
+		return fmt.Errorf("cannot listen for %s: %w", name, err)
+	}
+	l, err := c.opts.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen for %s: %w", name, err)
 	}

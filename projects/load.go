@@ -127,7 +127,7 @@ func (c *Campus) loadUnit(p string, content File) {
 	}
 	f, ok := c.open(p, content)
 	f.owner = inventory.Owner{File: p, Unit: kind + "/" + baseName(p)}
-	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), claimed: map[thing]place{}}
+	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), models: map[string]*machine{}, claimed: map[thing]place{}}
 	c.units = append(c.units, u)
 	if !unitLike.re.MatchString(baseName(p)) {
 		f.whole().refuse("rename the file: "+unitLike.rule, "the file's name is the %s's, and %q is not %s", kind, baseName(p), unitLike.what)

@@ -2,6 +2,7 @@ package projects
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -152,6 +153,24 @@ func (d *draft) read() machine {
 	d.readTexts()
 	d.requireAll()
 	return d.machine
+}
+
+// readLike reads the names and leaves the rest as it is with a machine that has
+// the same layers but for names.
+func (d *draft) readLike(model *machine) machine {
+	at, owner := d.place, d.owner
+	d.machine = *model
+	d.place, d.owner = at, owner
+	d.attrs, d.claims, d.records = maps.Clone(model.attrs), make([]claim, 0, len(model.claims)), nil
+	d.readName()
+	d.readDNS()
+	d.readTexts()
+	return d.machine
+}
+
+// claimsMore reports whether a machine claims more than its names.
+func (m *machine) claimsMore() bool {
+	return slices.ContainsFunc(m.claims, func(c claim) bool { return c.what.kind != aHost && c.what.kind != aDNSName })
 }
 
 func (d *draft) readName() {

@@ -19,7 +19,8 @@ type unit struct {
 	title    string // as people call it
 	space    string // workspace
 	machines []machine
-	claimed  map[thing]place // by the machines of this file
+	models   map[string]*machine // by flavour: the first student's who asked for nothing more
+	claimed  map[thing]place     // by the machines of this file
 }
 
 // baseName is a file's name without folders and ending.
@@ -66,15 +67,22 @@ func (u *unit) readCohort(v value, roster []value) {
 	if title := v.get("title"); title.set() {
 		u.title = title.text
 	}
-	seen := map[string]place{}
-	for _, student := range slices.Concat(v.get("students").items(), roster) {
+	students := slices.Concat(v.get("students").items(), roster)
+	u.machines = make([]machine, 0, len(students))
+	seen := make(map[string]place, len(students))
+	for _, student := range students {
 		login := student.get("login")
 		if first, twice := seen[login.text]; twice {
 			login.refuse("keep one of the two", "login %s is already at %s", login.text, first.file.whereIs(first))
 			continue
 		}
 		seen[login.text] = login.place
-		u.add(u.studentDraft(v, student))
+		d := u.studentDraft(v, student)
+		if plain(student) {
+			u.addAlike(d, student.get("flavour").text)
+		} else {
+			u.add(d)
+		}
 	}
 }
 
@@ -101,14 +109,46 @@ func (u *unit) studentDraft(cohort, student value) draft {
 	return d
 }
 
-// add reads a draft, or as many as its count says, and keeps the machines.
-func (u *unit) add(d draft) {
+// plain reports whether a student asks for nothing that the neighbours have not.
+func plain(student value) bool {
+	return !slices.ContainsFunc(student.names(), func(key string) bool {
+		return key != "login" && key != "name" && key != firstName && key != "flavour"
+	})
+}
+
+// addAlike adds the machine of a student who asks for nothing of his own. The
+// first of each flavour is read in full; those who follow get what that one
+// got, with their own names. A cohort costs a fraction of its students so.
+func (u *unit) addAlike(d draft, flavour string) {
+	if first, known := u.models[flavour]; known {
+		u.place(&d)
+		u.keep(d.readLike(first))
+		return
+	}
+	problems := len(u.problems)
+	u.add(d)
+	if len(u.problems) > problems {
+		return // the next one must hear of it too
+	}
+	model := &u.machines[len(u.machines)-1]
+	if count, _ := d.get("count"); !count.set() && !model.claimsMore() {
+		u.models[flavour] = model
+	}
+}
+
+// place says whose a draft is and where it stands.
+func (u *unit) place(d *draft) {
 	d.unit = u
 	d.place = d.layers[0].place
 	if login := d.layers[0].get("login"); login.set() {
 		d.place = login.place
 	}
 	d.owner = inventory.Owner{Campus: u.settings.name, File: u.path, Unit: u.owner.Unit, Student: d.owner.Student}
+}
+
+// add reads a draft, or as many as its count says, and keeps the machines.
+func (u *unit) add(d draft) {
+	u.place(&d)
 	count, _ := d.get("count")
 	for n := range max(1, count.number()) {
 		one := d

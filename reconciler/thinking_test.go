@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"syscall"
@@ -160,6 +161,7 @@ func asDesired(d projects.Desired) []inventory.Resource {
 		}
 		live = append(live, r)
 	}
+	slices.SortFunc(live, func(a, b inventory.Resource) int { return strings.Compare(string(a.Key), string(b.Key)) }) // as a pass does
 	return live
 }
 
@@ -277,6 +279,8 @@ type cost struct {
 }
 
 func measure(work func()) cost {
+	// On one processor: on idle ones the collector would work ahead, and count.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -307,33 +311,104 @@ func (c cost) per(n int) string {
 	return fmt.Sprintf("%6.1f µs %6.1f kB", float64(c.cpu.Microseconds())/float64(n), float64(c.bytes)/float64(n)/1024)
 }
 
-// TestThinkingTable prints what docs/performance.md says about thinking.
-func TestThinkingTable(t *testing.T) {
-	for _, n := range []int{1_000, 10_000} {
-		for _, fresh := range []bool{false, true} {
-			thinker := newThinker(t, n, fresh)
-			costs := map[string][]cost{}
-			for range 5 {
-				var whole cost
-				th, err := thinker.think(t.Context(), func(s stage, work func()) {
-					c := measure(work)
-					costs[stageNames[s]] = append(costs[stageNames[s]], c)
-					whole.cpu, whole.bytes = whole.cpu+c.cpu, whole.bytes+c.bytes
-				})
-				th.check(t, err, n, fresh)
-				costs["whole"] = append(costs["whole"], whole)
-				costs["nodes"] = append(costs["nodes"], measure(func() { err = decodeOnly(thinker.tree, intoNodes) }))
-				costs["values"] = append(costs["values"], measure(func() { err = errors.Join(err, decodeOnly(thinker.tree, intoValues)) }))
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			t.Logf("%d guests, all new: %v", n, fresh)
-			for _, name := range append(stageNames[:], "whole", "nodes", "values") {
-				t.Logf("%8s %s a guest", name, median(costs[name]).per(n))
-			}
-			ratio := float64(median(costs["whole"]).cpu)
-			t.Logf("  ratio to nodes %.2f, to values %.2f", ratio/float64(median(costs["nodes"]).cpu), ratio/float64(median(costs["values"]).cpu))
+// study thinks a campus through several times and gives the median cost of each
+// stage, of the whole, and of decoding alone.
+func study(t *testing.T, n int, fresh bool) map[string]cost {
+	t.Helper()
+	thinker := newThinker(t, n, fresh)
+	costs := map[string][]cost{}
+	note := func(name string, c cost) { costs[name] = append(costs[name], c) }
+	for range 3 {
+		var whole cost
+		th, err := thinker.think(t.Context(), func(s stage, work func()) {
+			c := measure(work)
+			note(stageNames[s], c)
+			whole = whole.plus(c)
+		})
+		th.check(t, err, n, fresh)
+		note("whole", whole)
+		note("nodes", measure(func() { err = decodeOnly(thinker.tree, intoNodes) }))
+		note("values", measure(func() { err = errors.Join(err, decodeOnly(thinker.tree, intoValues)) }))
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
+	medians := map[string]cost{}
+	for name, runs := range costs {
+		medians[name] = median(runs)
+	}
+	return medians
+}
+
+// TestThinkingGrowsWithTheCampus holds thinking to linear growth: ten times the
+// guests take at most eleven times the memory. Of processor time it asks less,
+// because a large heap fits no cache. It prints what docs/performance.md says.
+func TestThinkingGrowsWithTheCampus(t *testing.T) {
+	const small, large = 1_000, 10_000
+	for name, fresh := range map[string]bool{"unchanged": false, "all new": true} {
+		t.Run(name, func(t *testing.T) {
+			few, many := study(t, small, fresh), study(t, large, fresh)
+			t.Logf("%22d guests %18d guests", small, large)
+			for _, stage := range append(stageNames[:], "whole", "nodes", "values") {
+				t.Logf("%8s %s   %s   a guest", stage, few[stage].per(small), many[stage].per(large))
+			}
+			for _, plain := range []string{"nodes", "values"} {
+				t.Logf("the whole takes %.1f times what decoding into %s takes, %.1f times of %d guests",
+					times(few["whole"].cpu, few[plain].cpu), plain, times(many["whole"].cpu, many[plain].cpu), large)
+			}
+			if grown := times(many["whole"].bytes, few["whole"].bytes); grown > 11 {
+				t.Errorf("ten times the guests take %.1f times the memory", grown)
+			}
+			if grown := times(many["whole"].cpu, few["whole"].cpu); grown > 20 {
+				t.Errorf("ten times the guests take %.1f times the processor time", grown)
+			}
+		})
+	}
+}
+
+func times[T time.Duration | uint64](a, b T) float64 { return float64(a) / float64(b) }
+
+// TestThinkingFitsIntoMemory looks at the heap all through a pass over 10,000
+// guests, of which all are new, with everything the pass holds still held.
+func TestThinkingFitsIntoMemory(t *testing.T) {
+	const n, most = 10_000, 256 << 20
+	for name, fresh := range map[string]bool{"unchanged": false, "all new": true} {
+		t.Run(name, func(t *testing.T) {
+			thinker := newThinker(t, n, fresh)
+			runtime.GC()
+			var th thought
+			var err error
+			peak := watchHeap(func() {
+				th, err = thinker.think(t.Context(), func(_ stage, work func()) { work() })
+			})
+			th.check(t, err, n, fresh)
+			t.Logf("the heap grows to %d MiB", peak>>20)
+			if peak > most {
+				t.Errorf("%d guests take %d MiB, more than %d", n, peak>>20, most>>20)
+			}
+		})
+	}
+}
+
+// watchHeap is the largest heap seen during some work, garbage included.
+func watchHeap(work func()) (peak uint64) {
+	done, seen := make(chan struct{}), make(chan uint64)
+	go func() {
+		heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		var most uint64
+		for ticker := time.NewTicker(time.Millisecond); ; {
+			metrics.Read(heap)
+			most = max(most, heap[0].Value.Uint64())
+			select {
+			case <-done:
+				ticker.Stop()
+				seen <- most
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	work()
+	close(done)
+	return <-seen
 }

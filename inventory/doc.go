@@ -48,6 +48,7 @@
 //	create.clone    full | linked
 //	create.sshkeys  lxc: keys given at creation, joined by newline
 //	create.boot     new: the mark remembers that provost has yet to start it once
+//	create.workspace  the workspace of its file, for policies
 //	lock         live only: create, disk, clone, backup, …
 //
 // power (<cluster>/power/<hostname>), needs everything declared for its guest:
@@ -69,11 +70,14 @@
 // reservation (<dhcp>/reservation/<scope>/<mac as bc-24-11-…>):
 //
 //	ip, mac (bc-24-11-…), name, on: "all" or the partners that have it, comma separated
+//	livename     live only: the name that the client gave itself
+//	description  live only: what a person wrote beside the mark
 //
 // filter (<dhcp>/filter/<mac as bc-24-11-…>), a MAC in the DHCP allow filter:
 //
 //	list         allow | deny
 //	on           "all", or the partners that have it, comma separated
+//	description  live only: what a person wrote beside the mark
 //
 // Only observed, never owned:
 //

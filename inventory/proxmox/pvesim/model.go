@@ -25,6 +25,7 @@ type Costs struct {
 	Worker time.Duration // more, for a read that a worker answers
 	Row    time.Duration // more, for each guest in a listing
 	Tasks  time.Duration // more, for a node's list of tasks
+	File   time.Duration // for each guest's file that is read over SSH
 	Answer time.Duration // of a POST that starts a task
 	Config time.Duration // of a write of a guest's configuration
 	Fork   time.Duration // until the worker of a machine's clone begins
@@ -109,6 +110,7 @@ var tiny = Costs{
 	Worker: 12 * time.Millisecond,   // status/current 14 ms
 	Row:    65 * time.Microsecond,   // 60 guests: /cluster/resources 5 ms, nodes/X/lxc 18 ms
 	Tasks:  12 * time.Millisecond,   // nodes/X/tasks 13 ms
+	File:   160 * time.Microsecond,  // 60 configurations as files in one read 10 ms
 	Answer: 30 * time.Millisecond,
 	Config: 30 * time.Millisecond,
 	Fork:   10 * time.Millisecond, // guessed

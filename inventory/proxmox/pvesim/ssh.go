@@ -83,7 +83,11 @@ func (c *Cluster) forcedCommand(s ssh.Channel, original string) uint32 {
 	c.mu.Lock()
 	c.sshReads++
 	files := c.etcPVE()
+	cost := time.Duration(len(c.guests)) * c.costs.File
 	c.mu.Unlock()
+	if !c.sleep(cost) {
+		return 1
+	}
 	if err := writeTar(s, files); err != nil {
 		return 1
 	}

@@ -145,7 +145,7 @@ func (w *walk) settle(a answer) {
 	for _, t := range a.batch {
 		o, ok := outcomes[t.Key]
 		if !ok {
-			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: "the system gave no answer for it"}
+			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: msgNoAnswer}
 		}
 		w.finish(t, o)
 	}
@@ -182,7 +182,7 @@ func (w *walk) release(t *task) {
 		switch {
 		case needer.finished:
 		case !t.succeeded():
-			needer.result.Blocked = "waits for " + string(t.Key)
+			needer.result.Blocked = say(msgNeeds, t.Key)
 			w.leave(needer)
 			w.release(needer)
 		case len(needer.waits) == 0:
@@ -224,11 +224,11 @@ func (w *walk) abandon(ctx context.Context) {
 		if !t.finished {
 			t.finished = true
 			if t.result.Attempts == 0 {
-				t.result.Blocked = "stopped before it was started"
+				t.result.Blocked = msgNotStarted
 			}
 			if ctx.Err() == nil {
 				// Only a circle of needs leaves work undone without a stop.
-				t.result.Blocked = "it needs itself, through other changes"
+				t.result.Blocked = msgCircle
 			}
 		}
 	}

@@ -1,24 +1,12 @@
 package reconciler
 
-import (
-	"github.com/provost-dev/provost/inventory"
-)
+import "github.com/provost-dev/provost/inventory"
 
 // Health is what a badge says about the campus, a cohort or a project.
 type Health struct {
 	State StatusState `json:"state"`
 	Text  string      `json:"text"`
 }
-
-// Words of the badge.
-const (
-	msgHealthNone    = "not declared"
-	msgHealthWorking = "working"
-	msgHealthErrors  = "%d errors"
-	msgHealthFailed  = "%d failed"
-	msgHealthBlocked = "%d blocked"
-	msgHealthUnread  = "unread"
-)
 
 // Health sums a pass up for one unit ("cohort/gis3"), or for the campus when
 // unit is "".
@@ -45,7 +33,7 @@ func (p *Pass) Health(unit string) Health {
 	}
 	switch {
 	case errors > 0:
-		return Health{StatusFailed, say(msgHealthErrors, errors)}
+		return Health{StatusFailed, plural(errors, "error")}
 	case !known:
 		return Health{StatusPending, msgHealthNone}
 	case failed > 0:

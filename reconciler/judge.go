@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/provost-dev/provost/inventory"
@@ -19,13 +18,13 @@ type Verdict struct {
 
 // judge asks the policy and closes the gates that it and the configuration
 // demand. An error of the policy denies the whole plan.
-func (r *Reconciler) judge(ctx context.Context, s Snapshot, p plan.Plan, desired projects.Desired, live inventory.Listing) Verdict {
+func (r *Reconciler) judge(ctx context.Context, rules projects.Tree, actor string, p plan.Plan, desired projects.Desired, live inventory.Listing) Verdict {
 	violations, err := r.Policy.Check(ctx, PolicyInput{
-		Rules: s.Tree, Plan: p, Desired: desired.Resources, Live: live.Items, Actor: s.Author, Time: r.now(),
+		Rules: rules, Plan: p, Desired: desired.Resources, Live: live.Items, Actor: actor, Time: r.now(),
 	})
 	v := Verdict{Violations: violations}
 	if err != nil {
-		v.Error = fmt.Sprintf("cannot judge, so everything is denied: %v", err)
+		v.Error = say(msgUnjudged, err)
 		p = p.Block(plan.GatePolicy, func(plan.Step) string { return v.Error })
 	} else {
 		p = p.Block(plan.GatePolicy, denied(violations))

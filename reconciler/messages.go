@@ -10,27 +10,48 @@ import (
 	"github.com/provost-dev/provost/reconciler/plan"
 )
 
-// All that a commit status says stands in this file, so that it can be said in
-// another language.
+// All that a commit status or a badge says of a pass stands in this file, so that
+// it can be said in another language. The reasons that package plan and the rules
+// give are theirs.
 const (
-	msgApplying   = "applying %d changes"
+	msgApplying   = "applying %s"
 	msgValid      = "%d files, %d machines"
 	msgValidWarn  = "%d files, %d machines; warning: %s"
-	msgProblems   = "%d errors: %s"
-	msgProblem    = "1 error: %s"
+	msgProblems   = "%s: %s"
 	msgInSync     = "%s: in sync"
 	msgNoChange   = "changes nothing"
-	msgChanges    = "%s"
 	msgBlocked    = "%d blocked: %s"
 	msgUnread     = "not read: %s"
 	msgPolicyOK   = "no rule objects"
-	msgPolicyWarn = "%d warnings: %s"
+	msgPolicyWarn = "%s: %s"
 	msgPolicyMore = "%s (and %d more)"
 	msgApplied    = "%s: applied"
 	msgFailed     = "%d of %d changes failed: %s: %s"
 	msgPaused     = "paused: %s"
-	msgObserving  = "%d changes wait: %s"
-	msgWaiting    = "%s; %d wait: %s"
+	msgWaiting    = "%d of %d changes wait: %s"
+	msgStopped    = "stopped after %d of %d changes; the next pass goes on"
+)
+
+// Why a change was not made, as far as the reconciler itself says so.
+const (
+	msgUnjudged   = "cannot judge, so everything is denied: %v"
+	msgNoSystem   = "no system %q is configured"
+	msgNoPrune    = "prune is off for %s"
+	msgModeOff    = "%s is only observed (apply: off)"
+	msgModeManual = "%s waits for 'provost apply' (apply: manual)"
+	msgNeeds      = "waits for %s"
+	msgNoAnswer   = "the system gave no answer for it"
+	msgNotStarted = "stopped before it was started"
+	msgCircle     = "it needs itself, through other changes"
+)
+
+// Words of the badge.
+const (
+	msgHealthNone    = "not declared"
+	msgHealthWorking = "working"
+	msgHealthFailed  = "%d failed"
+	msgHealthBlocked = "%d blocked"
+	msgHealthUnread  = "unread"
 )
 
 // longest is what every forge takes for a description: GitHub's limit.
@@ -38,9 +59,10 @@ const longest = 140
 
 func say(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// clip shortens a description to what every forge takes, at a rune's edge and on one line.
+// clip shortens a description to what every forge takes, at a rune's edge and on
+// one line. What is not UTF-8 would come back from a forge as something else.
 func clip(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if runes := []rune(s); len(runes) > longest {
 		return string(runes[:longest-1]) + "…"
 	}
@@ -50,15 +72,26 @@ func clip(s string) string {
 func validateStatus(problems []projects.Problem, files, machines int) Status {
 	errors, warnings := split(problems)
 	switch {
-	case len(errors) == 1:
-		return Status{ContextValidate, StatusFailed, say(msgProblem, errors[0]), ""}
-	case len(errors) > 1:
-		return Status{ContextValidate, StatusFailed, say(msgProblems, len(errors), errors[0]), ""}
+	case len(errors) > 0:
+		return Status{ContextValidate, StatusFailed, say(msgProblems, plural(len(errors), "error"), errors[0]), ""}
 	case len(warnings) > 0:
 		return Status{ContextValidate, StatusSuccess, say(msgValidWarn, files, machines, warnings[0]), ""}
 	default:
 		return Status{ContextValidate, StatusSuccess, say(msgValid, files, machines), ""}
 	}
+}
+
+// requestStatus is for a request that has no tree to validate.
+func requestStatus(problem string) Status {
+	return Status{ContextValidate, StatusFailed, problem, ""}
+}
+
+// requestPlanStatus is about what a request itself would change.
+func requestPlanStatus(p plan.Plan) Status {
+	if len(p.Steps) == 0 {
+		return Status{ContextPlan, StatusSuccess, msgNoChange, ""}
+	}
+	return planStatus(p, nil, nil)
 }
 
 // planStatus fails where something that is declared cannot be made so. What the
@@ -78,7 +111,7 @@ func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown)
 	if len(p.Steps) == 0 {
 		return Status{ContextPlan, StatusSuccess, say(msgInSync, describeTotals(totals)), ""}
 	}
-	return Status{ContextPlan, StatusSuccess, say(msgChanges, describeSteps(p.Steps)), ""}
+	return Status{ContextPlan, StatusSuccess, describeSteps(p.Steps), ""}
 }
 
 func policyStatus(v Verdict) Status {
@@ -99,32 +132,45 @@ func policyStatus(v Verdict) Status {
 	case len(denies) == 1:
 		return Status{ContextPolicy, StatusFailed, denies[0], ""}
 	case len(warns) > 0:
-		return Status{ContextPolicy, StatusSuccess, say(msgPolicyWarn, len(warns), warns[0]), ""}
+		return Status{ContextPolicy, StatusSuccess, say(msgPolicyWarn, plural(len(warns), "warning"), warns[0]), ""}
 	default:
 		return Status{ContextPolicy, StatusSuccess, msgPolicyOK, ""}
 	}
 }
 
+func applyingStatus(changes int) Status {
+	return Status{ContextApply, StatusRunning, say(msgApplying, plural(changes, "change")), ""}
+}
+
 func applyStatus(pass *Pass, paused string) Status {
-	totals := describeTotals(pass.Totals)
+	if pass.Stopped {
+		return Status{ContextApply, StatusPending, say(msgStopped, pass.Changed(), len(pass.Results)), ""}
+	}
 	for _, r := range pass.Results {
 		if r.Blocked == "" && r.State != inventory.StateDone {
 			return Status{ContextApply, StatusFailed, say(msgFailed, pass.Failed(), len(pass.Results), r.Key, r.Error), ""}
 		}
 	}
-	waiting := slices.DeleteFunc(pass.Plan.BlockedSteps(), func(s plan.Step) bool { return s.Gate != plan.GateMode })
-	switch blocked := pass.Plan.BlockedSteps(); {
+	blocked := pass.Plan.BlockedSteps()
+	waiting := slices.DeleteFunc(slices.Clone(blocked), func(s plan.Step) bool { return s.Gate != plan.GateMode })
+	switch {
 	case paused != "":
 		return Status{ContextApply, StatusPending, say(msgPaused, paused), ""}
 	case len(waiting) > 0:
-		return Status{ContextApply, StatusPending, say(msgObserving, len(waiting), waiting[0].Reason), ""}
+		return Status{ContextApply, StatusPending, say(msgWaiting, len(waiting), len(pass.Plan.Steps), waiting[0].Reason), ""}
 	case len(blocked) > 0:
-		return Status{ContextApply, StatusFailed, say(msgWaiting, say(msgApplied, totals), len(blocked), blocked[0].Reason), ""}
+		return Status{ContextApply, StatusFailed, say(msgWaiting, len(blocked), len(pass.Plan.Steps), cause(blocked)), ""}
 	case len(pass.Unknown) > 0:
 		return Status{ContextApply, StatusFailed, say(msgUnread, string(pass.Unknown[0].Prefix)+": "+pass.Unknown[0].Reason), ""}
 	default:
-		return Status{ContextApply, StatusSuccess, say(msgApplied, totals), ""}
+		return Status{ContextApply, StatusSuccess, say(msgApplied, describeTotals(pass.Totals)), ""}
 	}
+}
+
+// cause is the first reason that is more than another change's.
+func cause(blocked []plan.Step) string {
+	at := slices.IndexFunc(blocked, func(s plan.Step) bool { return s.Gate != plan.GateNeeds })
+	return blocked[max(at, 0)].Reason
 }
 
 // describeTotals reads "62 guests, 124 records, 60 filters".
@@ -161,6 +207,9 @@ func describeSteps(steps []plan.Step) string {
 		if len(kinds) > 0 {
 			parts = append(parts, string(action)+" "+strings.Join(kinds, ", "))
 		}
+	}
+	if len(parts) == 0 {
+		return plural(len(steps), "change")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -34,5 +34,8 @@ func (r *Reconciler) observe(ctx context.Context) inventory.Listing {
 		all.Unknown = append(all.Unknown, l.Unknown...)
 	}
 	slices.SortFunc(all.Items, func(a, b inventory.Resource) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(all.Unknown, func(a, b inventory.Unknown) int { // a status names the first
+		return cmp.Or(cmp.Compare(a.Prefix, b.Prefix), cmp.Compare(a.Reason, b.Reason))
+	})
 	return all
 }

@@ -43,6 +43,7 @@ type Pass struct {
 	Totals   map[string]int `json:"totals"`   // desired resources by kind
 	Units    map[string]int `json:"units"`    // declared machines by cohort and project
 	Error    string         `json:"error,omitempty"`
+	Stopped  bool           `json:"stopped,omitempty"` // before everything was applied
 }
 
 // Result is what became of one step: an outcome, or what it was blocked by.

@@ -35,23 +35,19 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	answer := ProposalPass{ID: p.ID, Title: p.Title, URL: p.URL, Commit: p.Commit, Problem: p.Problem}
 	write := func(s Status) { answer.Statuses = setStatus(answer.Statuses, r.write(ctx, p.Commit, s)) }
 	if p.Problem != "" {
-		write(Status{ContextValidate, StatusFailed, p.Problem, ""})
+		write(requestStatus(p.Problem))
 		return answer
 	}
 	desired := projects.Load(p.Tree).Desired(live.Items)
 	answer.Problems = slices.DeleteFunc(slices.Clone(desired.Problems), func(q projects.Problem) bool {
 		return slices.Contains(known, q)
 	})
-	write(validateStatus(answer.Problems, len(desired.Files), countGuests(desired)))
+	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(desired, live)
-	verdict := r.judge(ctx, base, whole, desired, live)
+	verdict := r.judge(ctx, base.Tree, p.Author, whole, desired, live)
 	answer.Plan = without(verdict.Plan, ours)
-	if len(answer.Plan.Steps) == 0 {
-		write(Status{ContextPlan, StatusSuccess, msgNoChange, ""})
-	} else {
-		write(planStatus(answer.Plan, nil, nil))
-	}
+	write(requestPlanStatus(answer.Plan))
 	answer.Violations = about(verdict.Violations, answer.Plan)
 	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
 	return answer
@@ -87,12 +83,10 @@ func about(violations []Violation, p plan.Plan) []Violation {
 	return own
 }
 
-func countGuests(d projects.Desired) int {
-	n := 0
+func countKinds(d projects.Desired) map[string]int {
+	counts := map[string]int{}
 	for _, r := range d.Resources {
-		if r.Key.Kind() == inventory.KindGuest {
-			n++
-		}
+		counts[r.Key.Kind()]++
 	}
-	return n
+	return counts
 }

@@ -55,6 +55,10 @@ type Reconciler struct {
 	Now       func() time.Time    // the clock that policies and pages see; default time.Now
 	History   func(*Pass)         // told of the pass after each stage
 	Retry     func(n int) Backoff // default DefaultBackoff
+
+	// answered is the commit of the last pass. What stands on it is its verdict,
+	// which the first steps of another pass over it must not hide again.
+	answered string
 }
 
 // RunOnce makes one pass. The pass says what happened to every change; the
@@ -74,7 +78,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	proposal := r.plan(desired, live)
 	r.planned(ctx, pass, desired, live, proposal)
 
-	verdict := r.judge(ctx, snapshot, proposal, desired, live)
+	verdict := r.judge(ctx, snapshot.Tree, snapshot.Author, proposal, desired, live)
 	verdict.Plan = r.prepare(verdict.Plan, live)
 	r.judged(ctx, pass, verdict)
 	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)
@@ -102,7 +106,7 @@ func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan
 func (r *Reconciler) refusal(s plan.Step) string {
 	managed, ok := r.Systems[s.Key.System()]
 	if !ok {
-		return fmt.Sprintf("no system %q is configured", s.Key.System())
+		return say(msgNoSystem, s.Key.System())
 	}
 	if refuser, ok := managed.System.(Refuser); ok {
 		return refuser.Refuse(s.Change)
@@ -113,7 +117,7 @@ func (r *Reconciler) refusal(s plan.Step) string {
 // pruning holds deletions back where they are not switched on.
 func (r *Reconciler) pruning(s plan.Step) string {
 	if s.Action == inventory.Delete && !r.Systems[s.Key.System()].Prune {
-		return fmt.Sprintf("prune is off for %s", s.Key.System())
+		return say(msgNoPrune, s.Key.System())
 	}
 	return ""
 }
@@ -122,9 +126,9 @@ func (r *Reconciler) pruning(s plan.Step) string {
 func (r *Reconciler) permission(s plan.Step) string {
 	switch mode := r.Systems[s.Key.System()].Apply; {
 	case mode == ApplyOff:
-		return fmt.Sprintf("%s is only observed (apply: off)", s.Key.System())
+		return say(msgModeOff, s.Key.System())
 	case mode == ApplyManual && !r.Manual:
-		return fmt.Sprintf("%s waits for 'provost apply' (apply: manual)", s.Key.System())
+		return say(msgModeManual, s.Key.System())
 	}
 	return ""
 }

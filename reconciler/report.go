@@ -16,7 +16,7 @@ func (r *Reconciler) begin(ctx context.Context, s Snapshot) *Pass {
 	pass := &Pass{
 		ID: strconv.FormatInt(started.UnixMilli(), 36), Commit: s.Commit, Branch: s.Branch,
 		Author: s.Author, Subject: s.Subject, Stage: StageReading, Started: started,
-		Totals: map[string]int{}, Units: map[string]int{},
+		Totals: map[string]int{}, Units: map[string]int{}, // never filled in place: the pass is published
 	}
 	r.Log.Info("pass begins", "pass", pass.ID, "commit", short(s.Commit), "branch", s.Branch)
 	r.publish(pass)
@@ -29,17 +29,14 @@ func (r *Reconciler) validated(ctx context.Context, pass *Pass, campus *projects
 	pass.Problems = campus.Problems()
 	if len(pass.Errors()) > 0 {
 		// Told at once: the author of a broken file should not wait for a slow cluster.
-		r.status(ctx, pass, validateStatus(pass.Problems, 0, 0))
+		r.early(ctx, pass, validateStatus(pass.Problems, 0, 0))
 	}
 }
 
 // planned answers with the plan and closes the validation.
 func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired, live inventory.Listing, p plan.Plan) {
 	pass.Stage, pass.Plan, pass.Unknown, pass.Units = StagePlanned, p, live.Unknown, d.Units
-	pass.Problems = d.Problems
-	for _, res := range d.Resources {
-		pass.Totals[res.Key.Kind()]++
-	}
+	pass.Problems, pass.Totals = d.Problems, countKinds(d)
 	pass.Machines = pass.Totals[inventory.KindGuest]
 	r.status(ctx, pass, validateStatus(pass.Problems, len(d.Files), pass.Machines))
 	r.status(ctx, pass, planStatus(p, pass.Totals, live.Unknown))
@@ -51,27 +48,41 @@ func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict) {
 	pass.Stage, pass.Plan, pass.Violations, pass.Error = StageApplying, v.Plan, v.Violations, v.Error
 	r.status(ctx, pass, policyStatus(v))
 	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" {
-		r.status(ctx, pass, Status{ContextApply, StatusRunning, say(msgApplying, ready), ""})
+		r.early(ctx, pass, applyingStatus(ready))
 	}
 	r.publish(pass)
 }
 
-// applied closes the pass.
+// applied closes the pass. One that was stopped while it applied says how far it
+// came; what one that was stopped earlier has read and judged is worth nothing.
 func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) {
 	pass.Stage, pass.Results, pass.Finished = StageDone, results, r.now()
 	if r.DryRun {
 		r.publish(pass)
 		return
 	}
+	if pass.Changed()+pass.Failed() > 0 {
+		pass.Stopped = ctx.Err() != nil && pass.Changed() < len(pass.Plan.Ready())
+		ctx = context.WithoutCancel(ctx)
+	}
 	r.status(ctx, pass, applyStatus(pass, r.paused()))
+	r.answered = pass.Commit
 	r.publish(pass)
 	r.Log.Info("pass ends", "pass", pass.ID, "commit", short(pass.Commit), "changed", pass.Changed(), "failed", pass.Failed(),
 		"blocked", len(pass.Plan.BlockedSteps()), "problems", len(pass.Errors()), "unread", len(pass.Unknown),
 		"took", pass.Finished.Sub(pass.Started).Round(1e6).String())
 }
 
+// early writes what the end of the pass will write over. It is news only on a
+// commit that has no verdict yet.
+func (r *Reconciler) early(ctx context.Context, pass *Pass, s Status) {
+	if r.answered != pass.Commit {
+		r.status(ctx, pass, s)
+	}
+}
+
 // status writes one verdict on the pass's commit. A forge that does not answer
-// never stops a pass.
+// never stops a pass, and what a stop cut short is no verdict.
 func (r *Reconciler) status(ctx context.Context, pass *Pass, s Status) {
 	pass.Statuses = setStatus(pass.Statuses, r.write(ctx, pass.Commit, s))
 }
@@ -81,10 +92,10 @@ func (r *Reconciler) write(ctx context.Context, commit string, s Status) Status 
 		s.TargetURL = strings.TrimSuffix(r.PublicURL, "/") + "/passes/" + short(commit)
 	}
 	s.Description = clip(s.Description)
-	if r.DryRun {
+	if r.DryRun || ctx.Err() != nil {
 		return s
 	}
-	if err := r.Source.SetStatus(context.WithoutCancel(ctx), commit, s); err != nil {
+	if err := r.Source.SetStatus(ctx, commit, s); err != nil {
 		r.Log.Warn("status not written", "commit", short(commit), "context", s.Context, "error", err)
 	}
 	return s

@@ -16,8 +16,9 @@ type Input struct {
 	Live    []inventory.Resource
 	// Unknown are the parts of either side that could not be read.
 	Unknown []inventory.Unknown
-	// FrozenFiles are declaration files that could not be read, with the
-	// reason: what they may declare is left alone.
+	// FrozenFiles are the declaration files, with the reason where one could not
+	// be read: what it declared is left alone, and as it may declare now what
+	// another file declared before, nothing else is deleted either.
 	FrozenFiles map[string]string
 }
 
@@ -35,7 +36,7 @@ type Input struct {
 // declaration leaves out stays as it is. The result is sorted by key and does
 // not depend on the order of the input.
 func Diff(in Input) Plan {
-	d := differ{live: newIndex(in.Live), frozen: newFreezer(in.Unknown)}
+	d := differ{live: newIndex(in.Live), frozen: newFreezer(in.Unknown), broken: firstBroken(in.FrozenFiles)}
 	desired := newIndex(in.Desired)
 	d.prepare(desired)
 	var steps []Step
@@ -56,6 +57,7 @@ func Diff(in Input) Plan {
 type differ struct {
 	live    index
 	frozen  freezer
+	broken  string                 // the first file that cannot be read, or ""
 	renamed map[inventory.Key]bool // live keys that a declaration took over
 	rebuilt map[inventory.Key]bool // powers of guests that are made anew
 }
@@ -169,8 +171,19 @@ func (d *differ) remove(live *inventory.Resource) Step {
 	}
 	if reason := d.frozen.reason(live); reason != "" {
 		step.Gate, step.Reason = GateFrozen, reason
+	} else if d.broken != "" {
+		step.Gate, step.Reason = GateFrozen, d.broken+" cannot be read, and it may have been moved there"
 	}
 	return step
+}
+
+func firstBroken(files map[string]string) string {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if files[name] != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // differences are the names of the attributes that differ, sorted. Power has
@@ -230,4 +243,8 @@ func planned(steps []Step, key inventory.Key) bool {
 
 func powerOf(guest inventory.Key) inventory.Key {
 	return inventory.MakeKey(guest.System(), inventory.KindPower, guest.Name())
+}
+
+func guestOf(power inventory.Key) inventory.Key {
+	return inventory.MakeKey(power.System(), inventory.KindGuest, power.Name())
 }

@@ -98,7 +98,8 @@ func (p Plan) Block(gate Gate, judge func(Step) (reason string)) Plan {
 }
 
 // BlockDependants closes [GateNeeds] before every step that needs a blocked
-// one, however far away, and names the nearest one it waits for.
+// one, however far away, and names the nearest one it waits for. A guest that
+// may not be deleted is not stopped for it either.
 func (p Plan) BlockDependants() Plan {
 	blocked := map[inventory.Key]bool{}
 	for {
@@ -116,6 +117,9 @@ func (p Plan) BlockDependants() Plan {
 				if blocked[need] {
 					return "waits for " + string(need)
 				}
+			}
+			if s.Action == inventory.Delete && s.Key.Kind() == inventory.KindPower && blocked[guestOf(s.Key)] {
+				return "goes with " + string(guestOf(s.Key))
 			}
 			return ""
 		})

@@ -146,24 +146,63 @@ func (c *Cluster) image(ctx context.Context, r inventory.Resource) (volid string
 		return "", failf("cannot read base %q: it should be ostemplate:<storage>:<prefix>", r.Attrs["create.base"])
 	}
 	node := r.Attrs["node"]
-	images, known := c.look().images[storageKey(node, storage)]
-	if !known {
-		var content []struct {
-			VolID string `json:"volid"`
-		}
-		if _, err := c.api.get(ctx, "/nodes/"+node+"/storage/"+storage+"/content?content=vztmpl", &content); err != nil {
-			return "", err
-		}
-		for _, entry := range content {
-			images = append(images, entry.VolID)
-		}
-		c.rememberImages(node, storage, images)
+	images, err := c.images(ctx, node, storage)
+	if err != nil {
+		return "", err
 	}
 	volid, err = chooseImage(images, prefix)
 	if err != nil {
 		return "", failf("cannot choose an OS template of storage %s on %s: %v", storage, node, err)
 	}
 	return volid, nil
+}
+
+// images lists a storage's OS templates. Whoever asks while that is under way
+// waits for the same answer.
+func (c *Cluster) images(ctx context.Context, node, storage string) ([]string, error) {
+	place := storageKey(node, storage)
+	for {
+		c.mu.Lock()
+		images, known := c.view.images[place]
+		busy, asking := c.imaging[place]
+		if !known && !asking {
+			busy = make(chan struct{})
+			c.imaging[place] = busy
+		}
+		c.mu.Unlock()
+		switch {
+		case known:
+			return images, nil
+		case !asking:
+			return c.listImages(ctx, node, storage, busy)
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *Cluster) listImages(ctx context.Context, node, storage string, done chan struct{}) ([]string, error) {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.imaging, storageKey(node, storage))
+		close(done)
+	}()
+	var content []struct {
+		VolID string `json:"volid"`
+	}
+	if _, err := c.api.get(ctx, "/nodes/"+node+"/storage/"+storage+"/content?content=vztmpl", &content); err != nil {
+		return nil, err
+	}
+	var images []string
+	for _, entry := range content {
+		images = append(images, entry.VolID)
+	}
+	c.rememberImages(node, storage, images)
+	return images, nil
 }
 
 // chooseImage finds the newest image whose name begins with prefix. More than one

@@ -177,8 +177,8 @@ func TestClaims(t *testing.T) {
 		}(), "cri/tasks/pve1:16 cri/storage/ceph:16"},
 		{"options", inventory.Change{Key: r.Key, Action: inventory.Update, Fields: []string{"cores"}, Before: &r, After: &r}, ""},
 		{"migration", inventory.Change{Key: r.Key, Action: inventory.Update, Fields: []string{"node"}, Before: &r, After: &moved}, "cri/tasks/pve1:16 cri/tasks/pve2:16"},
-		{"start", inventory.Change{Key: power.Key, Action: inventory.Update, Before: &power, After: &power}, "cri/starts/pve1:4"},
-		{"start of one to be made", inventory.Change{Key: other.Key, Action: inventory.Create, After: &other}, "cri/starts:12"},
+		{"start", inventory.Change{Key: power.Key, Action: inventory.Update, Before: &power, After: &power}, "cri/starts/pve1:8"},
+		{"start of one to be made", inventory.Change{Key: other.Key, Action: inventory.Create, After: &other}, "cri/starts:24"},
 		{"stop for good", inventory.Change{Key: power.Key, Action: inventory.Delete, Before: &power}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

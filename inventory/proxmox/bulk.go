@@ -2,9 +2,12 @@ package proxmox
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -13,26 +16,54 @@ import (
 // of them started; so one look at the node's guests afterwards says which run,
 // and is at the same time the look at each guest before its mark is written.
 
-const (
-	bulkTasks = 2  // at a time on a node; what becomes ready meanwhile makes the next
-	bulkMost  = 50 // guests in one
-)
+// bulkTasks is how many such tasks run at a time on a node; what becomes ready
+// meanwhile makes the next.
+const bulkTasks = 2
 
 // bulk reports whether the server can start guests together.
 func (c *Cluster) bulk() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	atLeast := c.version.major > 9 || c.version.major == 9 && c.version.minor >= 1
-	return atLeast && !c.noBulk
+	return c.cfg.Limits.BulkStart > 1 && atLeast && !c.noBulk
 }
 
 // MaxBatch implements reconciler.Batcher: guests that start on one node start
 // together.
 func (c *Cluster) MaxBatch(ch inventory.Change) int {
 	if startsGuest(ch) && c.bulk() {
-		return bulkMost
+		return c.cfg.Limits.BulkStart
 	}
 	return 1
+}
+
+// startWhenMade finds the containers whose creation may start them: made from an
+// OS template, and with nothing else to wait for before their first start.
+func (c *Cluster) startWhenMade(changes []inventory.Change) {
+	made := map[inventory.Key]bool{}
+	for _, ch := range changes {
+		if ch.Key.Kind() == inventory.KindGuest && ch.Action == inventory.Create && ch.After != nil &&
+			strings.HasPrefix(ch.After.Attrs["create.base"], "ostemplate:") {
+			made[ch.Key] = true
+		}
+	}
+	start := map[inventory.Key]bool{}
+	for _, ch := range changes {
+		guest := c.key(inventory.KindGuest, ch.Key.Name())
+		if startsGuest(ch) && made[guest] && slices.Equal(ch.Needs, []inventory.Key{guest}) {
+			want := ch.After.Attrs
+			start[guest] = want["state"] == "running" || want["boot"] == bootDone
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startAtOnce = start
+}
+
+func (c *Cluster) startsAtOnce(guest inventory.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.startAtOnce[guest]
 }
 
 // startsGuest reports a change that does nothing but start a guest.
@@ -58,12 +89,15 @@ func (c *Cluster) startTogether(ctx context.Context, jobs []*job) []error {
 		seen = c.lookAt(ctx, boots, due)
 	}
 	each(len(jobs), c.cfg.Limits.StartsPerNode, func(i int) {
-		l := seen[boots[i].vmid]
+		if l, ok := seen[boots[i].vmid]; ok {
+			boots[i].seen = l
+		}
+		l := boots[i].seen
 		if errs[i] == nil && boots[i].needed && powerState(l.status) != "running" {
 			errs[i] = jobs[i].start(ctx, boots[i].ref)
 		}
 		if errs[i] == nil && boots[i].first {
-			errs[i] = jobs[i].firstStarted(ctx, boots[i], l)
+			errs[i] = jobs[i].firstStarted(ctx, boots[i])
 		}
 	})
 	return errs
@@ -80,7 +114,8 @@ func (c *Cluster) bulkStart(ctx context.Context, jobs []*job, boots []boot, due 
 	workers := strconv.Itoa((c.cfg.Limits.StartsPerNode + bulkTasks - 1) / bulkTasks)
 	u, err := c.api.postList(ctx, "/cluster/bulk-action/guest/start", params{"max-workers": workers}, "vms", vmids)
 	if err == nil {
-		err = c.wait(ctx, u)
+		rounds := (len(due)*bulkTasks + c.cfg.Limits.StartsPerNode - 1) / c.cfg.Limits.StartsPerNode
+		err = c.waitAbout(ctx, u, time.Duration(rounds)*c.usual("vzstart", guessBoot))
 	}
 	if refused(err) {
 		c.log.Info("starting guests one by one", "reason", err)
@@ -94,28 +129,39 @@ func (c *Cluster) bulkStart(ctx context.Context, jobs []*job, boots []boot, due 
 func (c *Cluster) lookAt(ctx context.Context, boots []boot, due []int) map[string]line {
 	seen, asked := map[string]line{}, map[at]bool{}
 	for _, i := range due {
-		place := at{boots[i].node, boots[i].typ}
-		if asked[place] {
-			continue
-		}
-		asked[place] = true
-		var lines []line
-		if _, err := c.api.get(ctx, "/nodes/"+place.node+"/"+place.typ, &lines); err != nil {
-			continue // each is looked at by itself
-		}
-		for _, l := range lines {
-			seen[l.vmid] = l
+		if place := (at{boots[i].node, boots[i].typ}); !asked[place] {
+			asked[place] = true
+			maps.Copy(seen, c.guestsAt(ctx, place)) // whoever is missing is looked at by itself
 		}
 	}
 	return seen
 }
 
+// guestsAt lists the guests of a node and type, by VMID; nothing when it cannot.
+func (c *Cluster) guestsAt(ctx context.Context, place at) map[string]line {
+	var lines []line
+	if _, err := c.api.get(ctx, "/nodes/"+place.node+"/"+place.typ, &lines); err != nil {
+		return nil
+	}
+	seen := map[string]line{}
+	for _, l := range lines {
+		seen[l.vmid] = l
+	}
+	return seen
+}
+
 // firstStarted makes the mark forget that the guest was never started. Of a
-// guest that was made a moment ago the text is known, and that it is still there
-// the node's list has just said.
-func (j *job) firstStarted(ctx context.Context, b boot, l line) error {
+// guest that was made a moment ago the text is known; that it is still there, a
+// glance says.
+func (j *job) firstStarted(ctx context.Context, b boot) error {
 	m, ok := inventory.ParseMark(b.text)
-	if !ok || !tagged(l) || l.name == "" || l.name != b.name {
+	if !ok {
+		return j.booted(ctx, b.ref)
+	}
+	if b.seen.name == "" {
+		b.seen, _ = j.c.glance(ctx, b.ref)
+	}
+	if !tagged(b.seen) || b.seen.name != b.name {
 		return j.booted(ctx, b.ref)
 	}
 	delete(m.Extra, markBoot)
@@ -149,6 +195,7 @@ type boot struct {
 	first  bool   // its mark is to forget that it was never started
 	name   string // of a guest that was made a moment ago
 	text   string // and its description
+	seen   line   // how it looked a moment ago, if anybody looked
 }
 
 // boot finds the guest of a change that starts it.
@@ -157,7 +204,12 @@ func (j *job) boot(ctx context.Context) (boot, error) {
 	if at, ok := j.known(j.guestKeys()); ok {
 		if b, ok := j.c.takeBorn(at.vmid); ok {
 			first := want["boot"] == bootDone && b.first
-			return boot{ref: at, needed: want["state"] == "running" || first, first: first, name: b.name, text: b.text}, nil
+			it := boot{ref: at, needed: want["state"] == "running" || first, first: first, name: b.name, text: b.text}
+			if it.needed && b.started {
+				it.seen, _ = j.c.glance(ctx, at)
+				it.needed = powerState(it.seen.status) != "running"
+			}
+			return it, nil
 		}
 	}
 	g, m, err := j.powered(ctx)
@@ -185,7 +237,7 @@ func (j *job) startOne(ctx context.Context) error {
 		err = j.start(ctx, b.ref)
 	}
 	if err == nil && b.first {
-		err = j.booted(ctx, b.ref)
+		err = j.firstStarted(ctx, b)
 	}
 	return err
 }
@@ -193,7 +245,11 @@ func (j *job) startOne(ctx context.Context) error {
 // start starts a guest that does not run.
 func (j *job) start(ctx context.Context, r ref) error {
 	j.say("starting %s on %s", r, r.node)
-	err := j.run(ctx, "starting", func() (upid, error) { return j.c.api.post(ctx, r.path()+"/status/start", nil) })
+	u, err := j.c.api.post(ctx, r.path()+"/status/start", nil)
+	if err == nil {
+		err = j.c.wait(ctx, u)
+	}
+	j.c.adapt([]string{j.c.name + "/starts/" + r.node}, u, err)
 	if says(err, "already running") {
 		return nil
 	}

@@ -34,9 +34,13 @@ type Cluster struct {
 	// Since the last listing: VMIDs that were used, and guests that were made.
 	occupied map[string]bool
 	born     map[string]born
-	watchers map[string]*watcher // by node
-	version  release             // zero until it was asked for
-	noBulk   bool                // the server refused to start guests together
+	// startAtOnce are guests that their creation may start, by the guest's key.
+	startAtOnce map[inventory.Key]bool
+	watchers    map[string]*watcher      // by node
+	version     release                  // zero until it was asked for
+	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage
+	glances     map[at]*glance           // looks that others may still join
+	noBulk      bool                     // the server refused to start guests together
 }
 
 // release is one of Proxmox VE: 9, 1.
@@ -70,6 +74,8 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		close:  func() {},
 		seen:   map[string]seenGuest{},
 
+		glances:  map[at]*glance{},
+		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
 		born:     map[string]born{},
 		watchers: map[string]*watcher{},

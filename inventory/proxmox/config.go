@@ -52,15 +52,17 @@ type Limits struct {
 	StartsPerNode     int `yaml:"starts_per_node"`     // guests that boot
 	TasksPerNode      int `yaml:"tasks_per_node"`      // a task has a process of its own; only requests wait for pvedaemon's 3 workers
 	ClonesPerStorage  int `yaml:"clones_per_storage"`
+	BulkStart         int `yaml:"bulk_start"` // guests started in one request, where the server can (9.1); 1 starts each by itself
 	CopiesGiB         int `yaml:"copies_gib"` // of disk for copies of templates; see Config.Copies
 }
 
 func (c Config) withDefaults() Config {
 	c.Limits.ClonesPerTemplate = cmp.Or(c.Limits.ClonesPerTemplate, 1)
 	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 16)
-	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 4)
+	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 8)
 	c.Limits.TasksPerNode = cmp.Or(c.Limits.TasksPerNode, 16)
 	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 16)
+	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 1)
 	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
 	c.Copies = cmp.Or(c.Copies, "990000000-990000999")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
@@ -87,7 +89,7 @@ func (c Config) check() error {
 		errs = append(errs, errors.New("ssh: key_file and known_hosts_file are needed"))
 	}
 	l := c.Limits
-	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.CopiesGiB) < 0 {
+	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.BulkStart, l.CopiesGiB) < 0 {
 		errs = append(errs, errors.New("limits: must not be negative"))
 	}
 	if c.TaskTimeout < 0 || c.StopTimeout < 0 {

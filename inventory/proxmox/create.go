@@ -56,14 +56,15 @@ func (j *job) create(ctx context.Context) error {
 		return err
 	}
 	j.done(r, g.ref)
-	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: g.cfg["description"], first: r.Attrs["create.boot"] == bootNew})
+	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: g.cfg["description"], first: r.Attrs["create.boot"] == bootNew, started: it.started})
 	return nil
 }
 
 // made is a guest whose task has ended.
 type made struct {
-	source string    // VMID of the clone's source, under which the task goes
-	cfg    rawConfig // what its configuration is; nil if only a look can tell
+	source  string    // VMID of the clone's source, under which the task goes
+	cfg     rawConfig // what its configuration is; nil if only a look can tell
+	started bool      // it was to be started, too
 }
 
 // plainName keeps what a declaration says from reaching into a path.
@@ -101,7 +102,10 @@ func (j *job) install(ctx context.Context, r inventory.Resource, want ref, descr
 	}
 	j.say("creating from %s", image)
 	p := imageParams(r, want, image, description)
-	it := made{cfg: rawConfig{}}
+	it := made{cfg: rawConfig{}, started: j.c.startsAtOnce(r.Key)}
+	if it.started {
+		p["start"] = "1"
+	}
 	for option, value := range p {
 		if value != "" {
 			it.cfg[option] = value

@@ -50,12 +50,12 @@ func (c *Cluster) estimateCreation(ch inventory.Change) time.Duration {
 		return 0
 	}
 	queue := time.Duration(number(r.Attrs[createQueue])) * time.Second
-	return c.cloneSpeed(plan.source, plan.full).recent + guessOptions + queue
+	return c.cloneSpeed(plan.source, plan.full).alone + guessOptions + queue
 }
 
 func (c *Cluster) usual(subject string, guess time.Duration) time.Duration {
 	if s, ok := c.pace.of(subject); ok {
-		return s.recent
+		return s.alone
 	}
 	return guess
 }
@@ -73,5 +73,5 @@ func (c *Cluster) cloneSpeed(t template, full bool) speed {
 	if !full {
 		guess = guessLinked
 	}
-	return speed{recent: guess, alone: guess, drag: usualDrag}
+	return speed{alone: guess, drag: usualDrag}
 }

@@ -11,11 +11,13 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// Prepare implements reconciler.Preparer: where many containers are cloned from
+// Prepare implements reconciler.Preparer. It finds out which guests may start as
+// soon as they are made; and where many containers are cloned from
 // one template, copies of it are made first, as many as make the whole quickest.
 // They are kept for the next time, within limits.copies_gib, and deleted once the
 // template has changed or the room is needed.
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
+	c.startWhenMade(changes)
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {
 		return nil
@@ -297,7 +299,7 @@ func makespan(n, sources, k, capacity int, s speed) time.Duration {
 	var total time.Duration
 	for n+k > 0 {
 		side := max(1, min(sources, capacity, n+k))
-		total += time.Duration(float64(s.alone) * (1 + s.drag*float64(side-1)))
+		total += s.among(float64(side))
 		copied := min(k, side)
 		k, n, sources = k-copied, n-(side-copied), sources+copied
 	}

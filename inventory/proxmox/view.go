@@ -35,9 +35,10 @@ type template struct {
 // born is a guest that this process has made since the last listing, so that it
 // knows how the guest stands.
 type born struct {
-	name  string
-	text  string // its description, mark included
-	first bool   // it is yet to be started
+	name    string
+	text    string // its description, mark included
+	first   bool   // its mark says that it is yet to be started
+	started bool   // its creation was to start it
 }
 
 // storage is one storage as one node sees it.

@@ -32,9 +32,9 @@ type watcher struct {
 // waiting is one who waits for a task.
 type waiting struct {
 	upid   upid
-	lesson lesson
-	due    time.Time // when to ask next
-	step   time.Duration
+	lesson *lesson
+	due    time.Time   // when to ask next
+	late   int         // how often it was asked about after its time
 	ended  chan ending // has room for one
 }
 
@@ -50,19 +50,23 @@ const (
 	firstPoll = 100 * time.Millisecond
 	lastPoll  = 3 * time.Second
 	// leastGap is between two requests of one watcher at least.
-	leastGap = 50 * time.Millisecond
+	leastGap = 100 * time.Millisecond
 	// pollErrors in a row are forgiven: the node may be busy, the endpoint fail over.
 	pollErrors = 5
 )
 
 // wait waits until a task ends. The task goes on when ctx ends, or when the time
 // is up: the next pass finds it.
-func (c *Cluster) wait(ctx context.Context, u upid) error {
+func (c *Cluster) wait(ctx context.Context, u upid) error { return c.waitAbout(ctx, u, 0) }
+
+// waitAbout is wait for a task that takes about as long as is said; 0 leaves it
+// to what such tasks took before.
+func (c *Cluster) waitAbout(ctx context.Context, u upid, guess time.Duration) error {
 	if u == "" {
 		return nil
 	}
 	w := c.watcher(u.node())
-	me := w.join(u)
+	me := w.join(u, guess)
 	defer w.leave(me)
 	limit := time.NewTimer(c.cfg.TaskTimeout)
 	defer limit.Stop()
@@ -93,14 +97,10 @@ func (c *Cluster) watcher(node string) *watcher {
 	return w
 }
 
-func (w *watcher) join(u upid) *waiting {
-	lesson := w.c.pace.begin(u)
-	first := cmp.Or(lesson.expect, leastGap)
-	me := &waiting{upid: u, lesson: lesson, due: time.Now().Add(first), ended: make(chan ending, 1),
-		step: max(lesson.expect/20, leastGap)}
-	if lesson.expect == 0 {
-		me.step = firstPoll
-	}
+func (w *watcher) join(u upid, guess time.Duration) *waiting {
+	lesson := w.c.pace.begin(u, guess)
+	expect := w.c.pace.expect(lesson)
+	me := &waiting{upid: u, lesson: lesson, due: lesson.began.Add(cmp.Or(expect, leastGap/2)), ended: make(chan ending, 1)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waits = append(w.waits, me)
@@ -145,21 +145,30 @@ func (w *watcher) run(ctx context.Context, wake <-chan struct{}) {
 }
 
 // next is when somebody's task may have ended, but not too soon after the last
-// answer: within a tenth of the time that the shortest task takes little happens.
+// answer: within a fifth of the time that the shortest task takes little happens.
+// Of several tasks of a kind that nothing is known of, the eldest is asked about.
 func (w *watcher) next() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var due time.Time
-	gap := time.Second
+	gap, now := time.Second, time.Now()
+	scouted := map[string]bool{}
 	for _, wait := range w.waits {
+		expect := w.c.pace.expect(wait.lesson)
+		if kind := wait.upid.kind(); expect == 0 {
+			if scouted[kind] {
+				continue
+			}
+			scouted[kind] = true
+		}
 		if due.IsZero() || wait.due.Before(due) {
 			due = wait.due
 		}
-		gap = min(gap, max(wait.lesson.expect/10, leastGap))
+		gap = min(gap, max(expect/5, now.Sub(wait.lesson.began)/5, leastGap))
 	}
 	switch {
 	case due.IsZero():
-		return time.Now().Add(time.Hour) // all have left; the context is about to end
+		return now.Add(time.Hour) // all have left; the context is about to end
 	case w.failing > 0:
 		return w.last.Add(pollPause(upid(w.node), w.failing))
 	case due.Before(w.last.Add(gap)):
@@ -193,7 +202,7 @@ func (w *watcher) ask(ctx context.Context) {
 		case ended:
 			w.tell(wait, ending{exit: exit})
 		case running[wait.upid]:
-			wait.later(now)
+			w.later(wait, now)
 		default:
 			unseen = append(unseen, wait)
 		}
@@ -204,13 +213,21 @@ func (w *watcher) ask(ctx context.Context) {
 	}
 }
 
-func (wait *waiting) later(now time.Time) {
+// later puts off the next question about a task that was seen at work: until it
+// should have ended in the company that it has now, or else in steps.
+func (w *watcher) later(wait *waiting, now time.Time) {
 	wait.lesson.running = now
-	if wait.due.After(now) {
-		return
+	expect := w.c.pace.expect(wait.lesson)
+	switch end := wait.lesson.began.Add(expect); {
+	case end.After(now):
+		wait.due = end
+	case expect == 0:
+		wait.due = now.Add(min(max(firstPoll, now.Sub(wait.lesson.began)), lastPoll))
+	case !wait.due.After(now):
+		step := max(expect/10, leastGap) << min(wait.late, 6)
+		wait.due = now.Add(min(step, max(lastPoll, expect/10)))
+		wait.late++
 	}
-	wait.due = now.Add(wait.step)
-	wait.step = min(wait.step*3/2, max(lastPoll, wait.step))
 }
 
 // tell is called under the lock.
@@ -264,7 +281,7 @@ func (w *watcher) askFor(ctx context.Context, wait *waiting) {
 	case says(err, "no such task"):
 		w.tell(wait, ending{err: err})
 	default:
-		wait.later(time.Now())
+		w.later(wait, time.Now())
 	}
 }
 

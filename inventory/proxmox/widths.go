@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"math"
 	"strings"
 	"sync"
 )
@@ -9,7 +8,7 @@ import (
 // widths find out how many changes a thing carries at once, between 1 and the
 // limit in the configuration: one more for every round that went well, half as
 // many when PVE refused for want of a lock, fewer when tasks side by side take
-// so much longer that nothing is won. The zero value has found out nothing.
+// longer than one after the other. The zero value has found out nothing.
 type widths struct {
 	mu  sync.Mutex
 	now map[string]float64 // by claim
@@ -22,13 +21,13 @@ func (w *widths) of(claim string, limit int) int {
 	return int(w.ofLocked(claim, limit))
 }
 
-// Half of what is allowed is where the search begins: a cluster that cannot
-// carry that says so soon.
+// The search begins with eight, or with half of what is allowed if that is more:
+// a cluster that cannot carry that says so soon.
 func (w *widths) ofLocked(claim string, limit int) float64 {
 	if width, ok := w.now[claim]; ok {
 		return min(width, float64(limit))
 	}
-	return math.Ceil(float64(limit) / 2)
+	return float64(max(min(limit, 8), limit/2))
 }
 
 // scale is what one task tells of the width of what it occupied.
@@ -58,8 +57,9 @@ func (w *widths) adapt(claim string, limit int, by scale) {
 	w.now[claim] = min(max(width, 1), float64(limit))
 }
 
-// fruitless is the drag from which on tasks side by side win nothing.
-const fruitless = 0.95
+// harmful is the drag from which on tasks side by side lose: 1 would mean that
+// they share one thing and win nothing, which does no harm either.
+const harmful = 1.2
 
 // adapt learns from a task that has ended, or was refused, how wide the claims
 // that it held should be.
@@ -71,7 +71,7 @@ func (c *Cluster) adapt(claims []string, u upid, err error) {
 		by = muchNarrower
 	case err != nil:
 		return
-	case known && speed.drag >= fruitless:
+	case known && speed.drag >= harmful:
 		by = narrower
 	}
 	for _, claim := range claims {
@@ -97,13 +97,17 @@ func (c *Cluster) Width(claim string) int {
 
 // limit bounds the search for a claim's width; 0 for a claim whose width is known.
 func (c *Cluster) limit(claim string) int {
-	switch kind, _ := c.claimed(claim); kind {
+	switch kind, name := c.claimed(claim); kind {
 	case "template":
 		return c.cfg.Limits.QemuClones
 	case "storage":
 		return c.cfg.Limits.ClonesPerStorage
 	case "tasks":
 		return c.cfg.Limits.TasksPerNode
+	case "starts":
+		if name != "" && !c.bulk() {
+			return c.cfg.Limits.StartsPerNode
+		}
 	}
 	return 0
 }

@@ -59,6 +59,9 @@ func (m demand) machines() int {
 	return n
 }
 
+// cloned machines need a start of their own; a creation can start what it made.
+func (m demand) cloned() int { return m.machines() - m.count[images] }
+
 func (m demand) least() float64 {
 	return max(m.path(), m.processors(), m.storage(), m.workers())
 }
@@ -78,31 +81,27 @@ func (m demand) copying(bytes float64) float64 {
 	return bytes / rate
 }
 
-// start is what follows when a machine is made: its configuration, unless the
-// creation said it all, and its start.
+// start is what follows when a machine is cloned: its configuration and its start.
 func (m demand) start() float64 {
-	return m.call(m.Answer) + m.Start.Seconds() + m.copying(m.Booted)
+	return m.call(m.Config) + m.call(m.Answer) + m.Start.Seconds() + m.copying(m.Booted)
 }
 
 // path is the longest of the chains, each of which ends with a start.
 func (m demand) path() float64 {
 	longest := 0.0
-	chain := func(how string, made float64, configured bool) {
-		if m.count[how] == 0 {
-			return
+	chain := func(how string, made float64) {
+		if m.count[how] > 0 {
+			longest = max(longest, made+m.start())
 		}
-		if configured {
-			made += m.call(m.Config)
-		}
-		longest = max(longest, made+m.start())
 	}
 	full := m.call(m.Answer) + m.FullClone.Seconds() + m.copying(m.disk) + m.poll()
 	linked := m.call(m.Answer) + m.LinkedClone.Seconds() + m.poll()
-	// Linked clones of the same source keep it locked between full ones.
-	chain(fullClones, float64(rounds(m.count[fullClones], m.copies))*full, true)
-	chain(linkedClones, float64(m.count[linkedClones])*linked, true)
-	chain(linkedMachines, m.Fork.Seconds()+linked, true)
-	chain(images, m.call(m.Answer)+m.Create.Seconds()+m.copying(m.Unpacked)+m.poll(), false)
+	chain(fullClones, float64(rounds(m.count[fullClones], m.copies))*full)
+	chain(linkedClones, float64(m.count[linkedClones])*linked)
+	chain(linkedMachines, m.Fork.Seconds()+linked)
+	if m.count[images] > 0 { // the creation starts it too
+		longest = max(longest, m.call(m.Answer)+m.Create.Seconds()+m.copying(m.Unpacked)+m.Start.Seconds())
+	}
 	return longest
 }
 
@@ -132,7 +131,7 @@ func (m demand) processors() float64 {
 		anywhere += clones
 	}
 	// Machines are spread over the nodes evenly.
-	each := (float64(m.count[images])*m.Create.Seconds() + float64(m.machines())*m.Start.Seconds()) / float64(m.nodes)
+	each := (float64(m.count[images])*(m.Create+m.CreatedStart).Seconds() + float64(m.cloned())*m.Start.Seconds()) / float64(m.nodes)
 	tasks := m.machines()/m.nodes + m.copies + m.count[linkedMachines] // at once at most, on the first
 	most := m.throughput(min(tasks, m.width))
 	return max((first+each)/most, (first+anywhere+each*float64(m.nodes))/(most*float64(m.nodes)))
@@ -147,7 +146,7 @@ func (m demand) throughput(tasks int) float64 {
 // storage is when all bytes have gone through. None does before the first
 // request is answered and its task has done what comes before the copying.
 func (m demand) storage() float64 {
-	bytes := float64(m.count[fullClones]+m.copies)*m.disk + float64(m.count[images])*m.Unpacked + float64(m.machines())*m.Booted
+	bytes := float64(m.count[fullClones]+m.copies)*m.disk + float64(m.count[images])*m.Unpacked + float64(m.cloned())*m.Booted
 	if bytes/m.Shared.Throughput == 0 {
 		return 0
 	}
@@ -164,7 +163,7 @@ func (m demand) storage() float64 {
 // asked: each machine is made and, unless that said all, configured.
 func (m demand) workers() float64 {
 	asked := float64(m.machines()) * m.call(m.Answer)
-	asked += float64(m.machines()-m.count[images]) * m.call(m.Config)
+	asked += float64(m.cloned()) * m.call(m.Config)
 	return asked / float64(3*m.nodes)
 }
 

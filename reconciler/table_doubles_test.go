@@ -28,7 +28,7 @@ func (r row) tree() projects.Tree {
 		fmt.Sprintf("clusters: {cri: {vmids: %d-%d, nodes: [%s], defaults: {storage: disks, pool: lab}}}", firstVMID, lastVMID, strings.Join(r.nodes(), ", ")),
 		"networks:",
 		"  servers: {cluster: cri, bridge: vmbr0, cidr: 10.0.0.0/16, gateway: 10.0.0.1}",
-		"  students: {cluster: cri, bridge: vmbr0, cidr: 10.1.0.0/16, gateway: 10.1.0.1, dhcp: {system: ad}}",
+		"  students: {cluster: cri, bridge: vmbr1, cidr: 10.1.0.0/16, gateway: 10.1.0.1, dhcp: {system: ad}}",
 		"zones:", "  etu.isima.fr: {system: ad}", "  srv.isima.fr: {system: ad}"))}}
 	students := ""
 	servers := make([][2]string, r.projects()) // of containers and of machines

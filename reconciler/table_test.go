@@ -160,6 +160,7 @@ func (s *stand) furnish(t *testing.T) {
 	}
 	s.sim.AddStorage("disks", kind, []string{"images", "rootdir"}, true, 1_000_000)
 	s.sim.AddStorage("images", "nfs", []string{"vztmpl"}, true, 100)
+	s.sim.AddBridge("vmbr1")
 	s.sim.AddPool("lab", "")
 	for _, err := range []error{
 		s.sim.AddOSTemplate("images", osTemplate),

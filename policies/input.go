@@ -72,7 +72,7 @@ func (d *document) view(pkg string, sights map[string]sight) view {
 	return *d.whole
 }
 
-func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string) *ast.Term {
+func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string, more ...[2]*ast.Term) *ast.Term {
 	fields := make([][2]*ast.Term, 0, 10)
 	put := func(name string, value *ast.Term) { fields = append(fields, [2]*ast.Term{word(name), value}) }
 	put("id", text(string(id)))
@@ -89,7 +89,7 @@ func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string) 
 	if c.After != nil {
 		put("after", resourceTerm(afterAttrs(c), c.After.Owner, spaces))
 	}
-	return ast.ObjectTerm(fields...)
+	return ast.ObjectTerm(append(fields, more...)...)
 }
 
 // resourceTerm is a resource's attributes with its owner and workspace beside them.
@@ -254,7 +254,7 @@ var words = termsOf(
 	"create", "update", "replace", "delete", "adopt", "guest", "power", "record", "reservation", "filter",
 	"type", "vmid", "node", "cores", "memory", "swap", "disk", "storage", "pool", "tags", "description", "features",
 	"nameserver", "searchdomain", "onboot", "nets", "state", "boot", "zone", "value", "ttl", "ip", "mac", "on", "list",
-	"net0", "bridge", "model", "tag", "base", "clone", "lxc", "qemu", "running",
+	"machines", "pattern", "net0", "bridge", "model", "tag", "base", "clone", "lxc", "qemu", "running",
 )
 
 func termsOf(words ...string) map[string]*ast.Term {

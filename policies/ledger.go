@@ -43,15 +43,19 @@ func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
 	before := liveUsage(live)
 	booked, after := maps.Clone(before), maps.Clone(before)
 
-	var asking []plan.Step
+	type request struct {
+		key inventory.Key
+		by  usage
+	}
+	var asking []request
 	for _, s := range p.Steps {
-		if s.Blocked() {
+		if s.Blocked() || s.Key.Kind() != inventory.KindGuest {
 			continue
 		}
 		by := effect(s)
 		after.add(by)
 		if by.raises() {
-			asking = append(asking, s)
+			asking = append(asking, request{s.Key, by})
 		} else {
 			booked.add(by)
 		}
@@ -59,10 +63,9 @@ func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
 
 	found := map[slot]*excess{}
 	for _, s := range asking {
-		by := effect(s)
-		over := beyond(booked, by, l)
+		over := beyond(booked, s.by, l)
 		if len(over) == 0 {
-			booked.add(by)
+			booked.add(s.by)
 		}
 		for _, at := range over {
 			e := found[at]
@@ -71,7 +74,7 @@ func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
 					before: before[at.holder][at.what], after: after[at.holder][at.what]}
 				found[at] = e
 			}
-			e.beyond = append(e.beyond, s.Key)
+			e.beyond = append(e.beyond, s.key)
 		}
 	}
 	return ledger{before: before, after: after, excess: sorted(found)}

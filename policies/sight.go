@@ -9,6 +9,7 @@ import (
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/plan"
 )
 
 // sight is what the rules of a built-in package see of a change. Rego takes
@@ -22,7 +23,10 @@ type sight struct {
 	kinds []string // of changes; others are not shown
 	attrs []string // of the thing as it will be
 	nets  []string // attributes of each of its interfaces
-	who   bool     // its name and its student: then no change is like another
+	// who shows, beside what changes that are alike have in common, each one's
+	// name and student: as machines, and in the words of the limits as pattern,
+	// which is vm-{student} for vm-ada of the student ada.
+	who bool
 }
 
 // sights are those of the built-in packages. A campus's own rules see everything.
@@ -53,27 +57,73 @@ func (v view) standsFor(id inventory.Key) []inventory.Key {
 
 // through is the plan as a package of that sight sees it.
 func (s sight) through(in reconciler.PolicyInput, spaces map[string]string) ([]*ast.Term, map[inventory.Key][]inventory.Key) {
-	var changes []*ast.Term
-	first, alike := map[string]inventory.Key{}, map[inventory.Key][]inventory.Key{}
+	groups := s.groups(in.Plan)
+	changes := make([]*ast.Term, len(groups))
+	alike := make(map[inventory.Key][]inventory.Key, len(groups))
+	for i, group := range groups {
+		id := inventory.Key("alike " + strconv.Itoa(i))
+		var who [][2]*ast.Term
+		if s.who {
+			who = whoTerms(group)
+		}
+		changes[i] = changeTerm(id, s.of(group[0].Change), spaces, who...)
+		for _, step := range group {
+			alike[id] = append(alike[id], step.Key)
+		}
+	}
+	return changes, alike
+}
+
+// groups are the open steps of a plan, those together that are alike.
+func (s sight) groups(p plan.Plan) [][]*plan.Step {
+	var groups [][]*plan.Step
+	index := map[string]int{}
 	var content []byte
-	for _, step := range in.Plan.Steps {
+	for i := range p.Steps {
+		step := &p.Steps[i]
 		if step.Blocked() || !slices.Contains(s.kinds, step.Key.Kind()) {
 			continue
 		}
-		if s.who {
-			changes = append(changes, changeTerm(step.Key, s.of(step.Change), spaces))
-			continue
-		}
 		content = s.content(content[:0], step.Change)
-		id, known := first[string(content)]
+		at, known := index[string(content)]
 		if !known {
-			id = inventory.Key("alike " + strconv.Itoa(len(first)))
-			first[string(content)] = id
-			changes = append(changes, changeTerm(id, s.of(step.Change), spaces))
+			at = len(groups)
+			index[string(content)] = at
+			groups = append(groups, nil)
 		}
-		alike[id] = append(alike[id], step.Key)
+		groups[at] = append(groups[at], step)
 	}
-	return changes, alike
+	return groups
+}
+
+// whoTerms are the fields machines and pattern of steps that are alike.
+func whoTerms(group []*plan.Step) [][2]*ast.Term {
+	machines := make([]*ast.Term, len(group))
+	for i, step := range group {
+		machines[i] = ast.ObjectTerm(
+			[2]*ast.Term{word("id"), text(string(step.Key))},
+			[2]*ast.Term{word("name"), text(step.Key.Name())},
+			[2]*ast.Term{word("student"), text(studentOf(step.Change))})
+	}
+	return [][2]*ast.Term{
+		{word("machines"), ast.ArrayTerm(machines...)},
+		{word("pattern"), text(asPattern(group[0].Key.Name(), studentOf(group[0].Change)))},
+	}
+}
+
+func studentOf(c inventory.Change) string {
+	if c.After == nil {
+		return ""
+	}
+	return c.After.Owner.Student
+}
+
+// asPattern is a name in the words of the limits.
+func asPattern(name, student string) string {
+	if student == "" {
+		return name
+	}
+	return strings.ReplaceAll(name, student, "{student}")
 }
 
 // of is a change with what is seen of it and nothing else.
@@ -88,21 +138,21 @@ func (s sight) of(c inventory.Change) inventory.Change {
 		return seen
 	}
 	after := &inventory.Resource{Owner: inventory.Owner{Unit: c.After.Owner.Unit}, Attrs: inventory.Attrs{}}
-	if s.who {
-		after.Owner.Student = c.After.Owner.Student
-	}
 	s.each(c, func(name, value string) { after.Attrs[name] = value })
 	seen.After = after
 	return seen
 }
 
-// content appends all that of keeps but the key, so that changes of equal
-// content are alike.
+// content appends all that is seen of a change but its key, so that changes of
+// equal content are alike.
 func (s sight) content(b []byte, c inventory.Change) []byte {
 	put := func(word string) { b = append(append(b, word...), 0) }
 	put(c.Key.System())
 	put(c.Key.Kind())
 	put(string(c.Action))
+	if s.who {
+		put(asPattern(c.Key.Name(), studentOf(c)))
+	}
 	for _, field := range c.Fields {
 		if s.sees(field) {
 			put(field)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gobwas/glob"
 	"pgregory.net/rapid"
 
 	"github.com/provost-dev/provost/inventory"
@@ -56,6 +57,19 @@ func sightPlan(t *rapid.T) plan.Plan {
 	return planOf(steps...)
 }
 
+// TestPatternsOfNamesFit holds the short way to allow a name against the long one.
+func TestPatternsOfNamesFit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		login := rapid.StringMatching(`[ab][ab.-]{0,2}`).Draw(t, "login")
+		name := rapid.StringMatching(`(vm-)?[ab.-]{1,6}`).Draw(t, "name")
+		raw := asPattern(name, login)
+		matcher, err := glob.Compile(strings.ReplaceAll(raw, "{student}", glob.QuoteMeta(login)))
+		if err != nil || !matcher.Match(name) {
+			t.Fatalf("%s of %s follows %s and does not fit it: %v", name, login, raw, err)
+		}
+	})
+}
+
 // TestNothingIsOverlooked holds what the built-in rules say of changes that are
 // judged together against what they say of each.
 func TestNothingIsOverlooked(t *testing.T) {
@@ -64,7 +78,7 @@ func TestNothingIsOverlooked(t *testing.T) {
 		t.Fatal(&Error{problems})
 	}
 	single := *rules
-	single.sights = nil
+	single.sights = map[string]sight{"provost.names": sights["provost.names"]} // it judges each one anyway
 	live := []inventory.Resource{
 		{Key: "cri/node/pve1", Attrs: inventory.Attrs{"status": "offline", "memory": "40960", "used": "0"}},
 		{Key: "cri/node/pve3", Attrs: inventory.Attrs{"status": "online", "memory": "1024", "used": "0"}},

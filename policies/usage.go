@@ -62,7 +62,9 @@ func effect(s plan.Step) usage {
 	if s.After != nil {
 		u.count(s.After.Key, s.After.Owner, afterAttrs(s.Change), 1)
 	}
-	maps.DeleteFunc(u, func(_ holder, by amounts) bool { return by == amounts{} })
+	if s.Before != nil { // else nothing is taken away again
+		maps.DeleteFunc(u, func(_ holder, by amounts) bool { return by == amounts{} })
+	}
 	return u
 }
 

@@ -8,12 +8,16 @@ like := [
 ]
 
 machine(name, owner) := {
-	"id": sprintf("cri/guest/%s", [name]),
 	"action": "create",
 	"kind": "guest",
-	"name": name,
 	"fields": [],
 	"after": {"owner": owner, "workspace": "projects"},
+	"pattern": replace(name, object.get(owner, "student", "root"), "{student}"),
+	"machines": [{
+		"id": sprintf("cri/guest/%s", [name]),
+		"name": name,
+		"student": object.get(owner, "student", ""),
+	}],
 }
 
 amato := {"unit": "cohort/gis3", "student": "rapamato"}
@@ -50,6 +54,12 @@ test_only_new_names_are_judged if {
 	count(verdict(object.union(old, {"action": "update", "fields": ["name"]}))) == 1
 }
 
-test_records_are_not_machines if {
-	verdict(object.union(machine("vm-root", amato), {"kind": "record"})) == set()
+test_machines_are_judged_by_themselves if {
+	group := object.union(machine("vm-rapamato", amato), {"pattern": "vm-*", "machines": [
+		{"id": "cri/guest/vm-rapamato", "name": "vm-rapamato", "student": "rapamato"},
+		{"id": "cri/guest/vm-root", "name": "vm-root", "student": "rapamato"},
+	]})
+	denied := {violation.id | some violation in names.deny} with input.plan.changes as [group]
+		with data.limits.names as like
+	denied == {"cri/guest/vm-root"}
 }

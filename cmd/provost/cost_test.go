@@ -38,8 +38,8 @@ func TestWhatAnUnchangedPassCosts(t *testing.T) {
 		most   int // requests to Proxmox, the reads over SSH included
 	}{
 		{"over SSH", config, mostProxmox},
-		// One read for each managed guest, beside the listings.
-		{"without SSH", withoutSSH(t, config), w.Count().Guests + mostProxmox},
+		// One read for each guest of ours, copies of templates included, beside the listings.
+		{"without SSH", withoutSSH(t, config), len(w.PVE.Guests()) + mostProxmox},
 	} {
 		d := newDaemon(t, w, way.config)
 		for _, nth := range []string{"first", "second"} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/provost-dev/provost/cmd/internal/world"
@@ -29,11 +31,14 @@ nothing is left behind.
 
 Example:
   provost demo
+  provost demo --students 600 --preset campus --speed 60   # a semester begins
   provost demo --once --students 60   # ends after a second pass that changes nothing`,
 		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
 			d := &demo{}
 			flags.BoolVar(&d.once, "once", false, "end when the campus has converged and a new daemon finds nothing to do")
-			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 220")
+			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 600")
+			flags.StringVar(&d.preset, "preset", "demo", "`NAME` of what Proxmox's tasks cost: demo (quick), "+strings.Join(pvesim.Presets(), ", "))
+			flags.Float64Var(&d.speed, "speed", 1, "let the cluster be `N` times faster than the preset")
 			flags.Uint64Var(&d.seed, "seed", 1, "`N` from which the students' names are drawn")
 			flags.StringVar(&d.listen, "listen", "127.0.0.1:0", "`ADDRESS` of the daemon's pages; port 0 takes a free one")
 			d.logs = addLogFlags(flags, "info")
@@ -46,7 +51,7 @@ Example:
 }
 
 // mostStudents is what the sample campus has addresses for.
-const mostStudents = 220
+const mostStudents = 600
 
 // demoCosts make tasks take about a third of what tiny containers take on a
 // real node: long enough to watch, short enough to wait for.
@@ -56,9 +61,27 @@ var demoCosts = pvesim.Costs{
 	Stop: 400 * time.Millisecond, Destroy: 40 * time.Millisecond, Migrate: 700 * time.Millisecond,
 }
 
+// costs are the preset's, at the speed asked for.
+func (d *demo) costs() (pvesim.Costs, error) {
+	costs := demoCosts
+	if preset := cmp.Or(d.preset, "demo"); preset != "demo" {
+		var err error
+		if costs, err = pvesim.Preset(preset); err != nil {
+			return costs, fmt.Errorf("--preset: %w", err)
+		}
+	}
+	if d.speed < 0 {
+		return costs, fmt.Errorf("--speed: %v is below 0", d.speed)
+	}
+	costs.Speed = d.speed
+	return costs, nil
+}
+
 type demo struct {
 	once     bool
 	students int
+	preset   string
+	speed    float64
 	seed     uint64
 	listen   string
 	logs     *logFlags
@@ -75,6 +98,10 @@ func (d *demo) run(ctx context.Context) (code int, err error) {
 	if d.students < 1 || d.students > mostStudents {
 		return exitError, fmt.Errorf("--students: %d is not from 1 to %d", d.students, mostStudents)
 	}
+	costs, err := d.costs()
+	if err != nil {
+		return exitError, err
+	}
 	dir, err := os.MkdirTemp("", "provost-demo-")
 	if err != nil {
 		return exitError, fmt.Errorf("cannot start the demo: %w", err)
@@ -87,7 +114,7 @@ func (d *demo) run(ctx context.Context) (code int, err error) {
 	}
 	fmt.Fprintf(d.terminal.out, "Starting a campus of %d students on loopback …\n", d.students)
 	d.world, err = world.Start(world.Options{
-		Dir: dir, Tree: example.Tree(d.students, d.seed), Costs: demoCosts, Stat: time.Second, Seed: d.seed,
+		Dir: dir, Tree: example.Tree(d.students, d.seed), Costs: costs, Stat: time.Second, Seed: d.seed,
 	})
 	if err != nil {
 		return exitError, err

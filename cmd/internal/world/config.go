@@ -1,9 +1,9 @@
 package world
 
 import (
-	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -89,7 +89,8 @@ func hosts(w *World) []string {
 func scopeIDs() []string {
 	var ids []string
 	for _, s := range scopes {
-		ids = append(ids, netip.Addr.String(s.ID))
+		ids = append(ids, s.ID.String())
 	}
+	slices.Sort(ids)
 	return ids
 }

@@ -15,7 +15,7 @@ func (w *World) Count() Counts {
 	var c Counts
 	names := map[string]bool{}
 	for _, g := range w.PVE.Guests() {
-		if mark, ok := inventory.ParseMark(g.Config["description"]); ok && mark.Owner.Campus == Campus {
+		if mark, ok := inventory.ParseMark(g.Config["description"]); ok && mark.Owner.Campus == Campus && mark.Key.Kind() == inventory.KindGuest {
 			c.Guests++
 			names[strings.ToLower(g.Name)] = true
 		}

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 
@@ -11,19 +10,19 @@ import (
 )
 
 // zones and scopes are what the Windows administrators made before.
-var zones = []string{"etu.isima.fr", "cri.local.isima.fr", "79.168.192.in-addr.arpa", "84.168.192.in-addr.arpa", "85.168.192.in-addr.arpa"}
+var zones = []string{"etu.isima.fr", "cri.local.isima.fr", "79.168.192.in-addr.arpa", "84.168.192.in-addr.arpa", "85.10.in-addr.arpa"}
 
-var scopes = []winsim.Scope{
-	scope("192.168.84.0", "192.168.84.20", "192.168.84.250", "etu.isima.fr"),
-	// Wide enough for every student of a semester.
-	{ID: netip.MustParseAddr("192.168.85.0"), Start: netip.MustParseAddr("192.168.85.20"), End: netip.MustParseAddr("192.168.85.250"),
-		Mask: netip.MustParseAddr("255.255.255.0"), Name: "vibr285", Zone: "etu.isima.fr"},
+// scopes are by the bridge whose machines ask in them. That of the students is
+// wide enough for a semester.
+var scopes = map[string]winsim.Scope{
+	"vibr284": scope("192.168.84.0", "192.168.84.20", "192.168.84.250", "255.255.255.0"),
+	"vibr285": scope("10.85.0.0", "10.85.0.20", "10.85.3.250", "255.255.252.0"),
 }
 
-func scope(id, start, end, zone string) winsim.Scope {
+func scope(id, start, end, mask string) winsim.Scope {
 	return winsim.Scope{
 		ID: netip.MustParseAddr(id), Start: netip.MustParseAddr(start), End: netip.MustParseAddr(end),
-		Mask: netip.MustParseAddr("255.255.255.0"), Name: id, Zone: zone,
+		Mask: netip.MustParseAddr(mask), Name: id, Zone: "etu.isima.fr",
 	}
 }
 
@@ -87,17 +86,16 @@ func (w *World) boot(asked map[int]bool) {
 
 // client is what a guest's DHCP client says of itself, where it has one.
 func client(g pvesim.Guest) (mac string, scope netip.Addr, ok bool) {
-	dhcp := strings.Contains(g.Config["net0"], "ip=dhcp") || strings.Contains(g.Config["ipconfig0"], "ip=dhcp")
-	bridge := ""
+	if !strings.Contains(g.Config["net0"]+g.Config["ipconfig0"], "ip=dhcp") {
+		return "", netip.Addr{}, false
+	}
 	for part := range strings.SplitSeq(g.Config["net0"], ",") {
-		key, value, _ := strings.Cut(part, "=")
-		switch key {
+		switch key, value, _ := strings.Cut(part, "="); key {
 		case "hwaddr", "virtio":
 			mac = value
 		case "bridge":
-			bridge = strings.TrimPrefix(value, "vibr2")
+			scope = scopes[value].ID
 		}
 	}
-	scope, err := netip.ParseAddr(fmt.Sprintf("192.168.%s.0", bridge))
-	return mac, scope, dhcp && err == nil && mac != ""
+	return mac, scope, mac != "" && scope.IsValid()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/reconciler"
@@ -13,6 +14,9 @@ import (
 // maxRequests is how many open requests are looked at in a pass; what is more
 // waits until others are closed, and is logged.
 const maxRequests = 100
+
+// readLimit is how long a pass waits for requests to be read.
+const readLimit = 30 * time.Second
 
 // maxBranches is how many commits' branches are remembered.
 const maxBranches = 10_000
@@ -28,6 +32,7 @@ type Composite struct {
 	mu       sync.Mutex
 	branches map[string]string  // by commit: where a forge shows it
 	merges   map[mergeKey]merge // of the last Proposals
+	failed   map[string]bool    // heads that could not be read then
 }
 
 var _ reconciler.Source = (*Composite)(nil)
@@ -68,22 +73,19 @@ func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the open requests: %w", err)
 	}
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
 	var out []reconciler.Proposal
-	merges := map[mergeKey]merge{}
-	for _, r := range requests {
-		if r.TargetBranch != base.Branch {
-			continue
-		}
-		if len(merges) == maxRequests {
-			c.log.Warn("too many open requests; the others wait", "looked_at", maxRequests, "open", len(requests))
-			break
-		}
-		m, err := c.merge(ctx, base, r)
+	merges, failed := map[mergeKey]merge{}, map[string]bool{}
+	for _, r := range c.wanted(requests, base.Branch) {
+		late := reading.Err() != nil
+		m, err := c.merge(reading, base, r)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil {
 			c.log.Warn("a request cannot be read; it is tried again in the next pass", "request", r.ID, "error", err)
+			failed[r.Head] = !late || c.failed[r.Head]
 			continue
 		}
 		merges[mergeKey{base.Commit, r.Head}] = m
@@ -93,9 +95,32 @@ func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]
 		out = append(out, proposal(r, m))
 	}
 	c.mu.Lock()
-	c.merges = merges
+	c.merges, c.failed = merges, failed
 	c.mu.Unlock()
 	return out, nil
+}
+
+// wanted are the requests into a branch that a pass looks at. Those that failed
+// in the last one come last: over one that hangs, the others shall not wait.
+func (c *Composite) wanted(requests []Request, branch string) []Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var first, last []Request
+	for _, r := range requests {
+		switch {
+		case r.TargetBranch != branch:
+		case c.failed[r.Head]:
+			last = append(last, r)
+		default:
+			first = append(first, r)
+		}
+	}
+	wanted := append(first, last...)
+	if len(wanted) > maxRequests {
+		c.log.Warn("too many open requests; the others wait", "looked_at", maxRequests, "open", len(wanted))
+		wanted = wanted[:maxRequests]
+	}
+	return wanted
 }
 
 // merge works out a request, or takes what was worked out in the last pass:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/reconciler"
@@ -19,6 +21,7 @@ type stubRepo struct {
 	snap   reconciler.Snapshot
 	merges []string
 	fail   map[string]error // by head
+	hang   map[string]bool  // by head
 }
 
 func (r *stubRepo) Latest(context.Context) (reconciler.Snapshot, error) {
@@ -28,7 +31,13 @@ func (r *stubRepo) Latest(context.Context) (reconciler.Snapshot, error) {
 	return r.snap, nil
 }
 
-func (r *stubRepo) Merge(_ context.Context, base reconciler.Snapshot, ref, head string) (projects.Tree, []string, string, error) {
+func (r *stubRepo) Merge(ctx context.Context, base reconciler.Snapshot, ref, head string) (projects.Tree, []string, string, error) {
+	if r.hang[head] {
+		<-ctx.Done()
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, "", err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.merges = append(r.merges, base.Commit+"+"+head)
@@ -160,6 +169,48 @@ func TestTooManyRequests(t *testing.T) {
 	if err != nil || len(got) != maxRequests {
 		t.Errorf("%d proposals, %v", len(got), err)
 	}
+}
+
+// Requests that cannot be read cost something too.
+func TestTooManyRequestsThatFail(t *testing.T) {
+	forge, repo := &stubForge{}, &stubRepo{fail: map[string]error{}}
+	for i := range 2 * maxRequests {
+		head := fmt.Sprint("h", i)
+		forge.requests = append(forge.requests, request(i, head))
+		repo.fail[head] = errors.New("not there")
+	}
+	c := New(repo, forge, quiet)
+	defer c.Close(t.Context())
+	if got, err := c.Proposals(t.Context(), reconciler.Snapshot{Branch: "main"}); err != nil || len(got) > 0 || len(repo.merges) > maxRequests {
+		t.Errorf("%d proposals, %d asked for, error %v", len(got), len(repo.merges), err)
+	}
+}
+
+// A server that hangs over one request delays a pass by so much and no more, and
+// keeps no other request from being answered.
+func TestARequestThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		forge, repo := &stubForge{}, &stubRepo{hang: map[string]bool{"h0": true, "h2": true}}
+		for i := range 5 {
+			forge.requests = append(forge.requests, request(i, fmt.Sprint("h", i)))
+		}
+		c := New(repo, forge, quiet)
+		answered := map[string]bool{}
+		for range 3 {
+			begun := time.Now()
+			got, err := c.Proposals(t.Context(), reconciler.Snapshot{Commit: "base", Branch: "main"})
+			if took := time.Since(begun); err != nil || took > 30*time.Second {
+				t.Errorf("it took %s, error %v", took, err)
+			}
+			for _, p := range got {
+				answered[p.Commit] = true
+			}
+		}
+		if len(answered) != 3 {
+			t.Errorf("only %v were answered", answered)
+		}
+		c.Close(t.Context())
+	})
 }
 
 type stubNotes map[string]reconciler.Status

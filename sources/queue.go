@@ -17,6 +17,7 @@ const (
 	longPause  = 2 * time.Minute
 	writeLimit = 30 * time.Second // for one status
 	maxWritten = 10_000           // statuses remembered as written
+	askAgain   = 10 * time.Minute // after a refusal: the token may have been renewed
 )
 
 // queue writes statuses one after another, in the order in which they came:
@@ -33,8 +34,14 @@ type queue struct {
 	mu      sync.Mutex
 	order   []statusKey
 	waiting map[statusKey]job // the keys of order
-	written map[statusKey]reconciler.Status
+	written map[statusKey]verdict
 	closing bool
+}
+
+// verdict is how a try ended: the status stands, or was refused for good.
+type verdict struct {
+	status  reconciler.Status
+	expires time.Time // of a refusal; zero for what stands
 }
 
 type statusKey struct{ commit, context string }
@@ -53,7 +60,7 @@ func newQueue(write func(context.Context, string, string, reconciler.Status) err
 		done:    make(chan struct{}),
 		stop:    cancel,
 		waiting: map[statusKey]job{},
-		written: map[statusKey]reconciler.Status{},
+		written: map[statusKey]verdict{},
 	}
 	go q.run(ctx)
 	return q
@@ -67,7 +74,7 @@ func (q *queue) put(commit, branch string, s reconciler.Status) error {
 	}
 	key := statusKey{commit, s.Context}
 	if _, ok := q.waiting[key]; !ok {
-		if q.written[key] == s {
+		if q.over(key, s) {
 			return nil
 		}
 		q.order = append(q.order, key)
@@ -75,6 +82,12 @@ func (q *queue) put(commit, branch string, s reconciler.Status) error {
 	q.waiting[key] = job{branch, s}
 	q.signal()
 	return nil
+}
+
+// over reports whether a status needs no writing.
+func (q *queue) over(key statusKey, s reconciler.Status) bool {
+	v, ok := q.written[key]
+	return ok && v.status == s && (v.expires.IsZero() || time.Now().Before(v.expires))
 }
 
 func (q *queue) len() int {
@@ -146,7 +159,7 @@ func (q *queue) next() (statusKey, job, bool) {
 		j := q.waiting[key]
 		q.order = q.order[1:]
 		delete(q.waiting, key)
-		if q.written[key] != j.status {
+		if !q.over(key, j.status) {
 			delete(q.written, key) // until the end of the try nobody knows what stands
 			return key, j, true
 		}
@@ -155,7 +168,7 @@ func (q *queue) next() (statusKey, job, bool) {
 }
 
 // try writes one status. It reports whether the job is over, be it because
-// trying again would not help.
+// trying again would not help; then passes that say the same ask again later.
 func (q *queue) try(ctx context.Context, key statusKey, j job) bool {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	err := q.write(ctx, key.commit, j.branch, j.status)
@@ -166,15 +179,17 @@ func (q *queue) try(ctx context.Context, key statusKey, j job) bool {
 		q.putBack(key, j)
 		return false
 	}
+	v := verdict{status: j.status}
 	if err != nil {
 		q.log.Error("a status cannot be written", "commit", key.commit, "context", key.context, "error", err)
+		v.expires = time.Now().Add(askAgain)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.written) >= maxWritten {
 		clear(q.written)
 	}
-	q.written[key] = j.status
+	q.written[key] = v
 	return true
 }
 

@@ -185,6 +185,31 @@ func TestQueueGivesUpWhatIsPermanent(t *testing.T) {
 	})
 }
 
+// A token that had expired is renewed: what was refused meanwhile comes through
+// with a later pass, which says the same as before.
+func TestQueueAsksAgainLaterWhatWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{fail: func(n int) error {
+			if n == 1 {
+				return Permanent(errors.New("401"))
+			}
+			return nil
+		}}
+		q := newQueue(b.write, quiet)
+		for range 120 {
+			put(t, q, "c", status("plan", "one"))
+			time.Sleep(time.Minute)
+		}
+		if err := q.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"c plan one", "c plan one"}
+		if got := b.asked(); !slices.Equal(got, want) || b.stands[statusKey{"c", "plan"}] != "one" {
+			t.Errorf("writes %q, want %q; %v stand", got, want, b.stands)
+		}
+	})
+}
+
 func TestQueueDrainsUntilTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{fail: func(int) error { return errors.New("connection refused") }}

@@ -27,7 +27,7 @@ type Forge interface {
 	// SetStatus writes one status on a commit. branch is the branch that the
 	// commit is seen on, or "" when that is not known; forges that do not ask
 	// for it ignore it. An equal status that stands already is not written again.
-	// An error that trying again cannot mend is wrapped by [Permanent].
+	// An error that trying again soon cannot mend is wrapped by [Permanent].
 	SetStatus(ctx context.Context, commit, branch string, s reconciler.Status) error
 }
 
@@ -44,7 +44,7 @@ type Request struct {
 	Fork         bool   // the source branch lives in another repository
 }
 
-// Permanent marks an error that will not go away by trying again: the token
+// Permanent marks an error that will not go away by itself: the token
 // has no right to write statuses, the commit is not known to the forge.
 func Permanent(err error) error { return permanent{err} }
 

@@ -52,6 +52,10 @@ func (r *Repository) Merge(ctx context.Context, base reconciler.Snapshot, ref, h
 	if errors.Is(err, errAbsent) {
 		err = fmt.Errorf("commit %s is not at %s (any more): the next pass looks again", head, ref)
 	}
+	// Whoever asks for it must know, and fetching it again would bring the same.
+	if errors.Is(err, errTooMuch) {
+		return nil, nil, err.Error(), nil
+	}
 	if err != nil {
 		return nil, nil, "", r.explain("read a request of", err)
 	}
@@ -84,7 +88,7 @@ func (r *Repository) merge(ctx context.Context, st store, base reconciler.Snapsh
 	if len(m.conflicts) > 0 {
 		return nil, m.paths(), "rebase: " + m.conflict(), nil
 	}
-	content, err := r.blobs.read(ctx, st, m.written(), r.blobs)
+	content, err := blobs{}.read(ctx, st, m.written(), r.blobs)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -22,8 +22,8 @@ const (
 	maxObjects  = 5_000_000
 )
 
-// errHostile says that a pack was refused for what it would unfold to.
-var errHostile = errors.New("its pack is refused: find out who pushed it")
+// errTooMuch says that what was pushed is beyond the bounds of packs or trees.
+var errTooMuch = errors.New("what was pushed is refused: find out who pushed it")
 
 // storePack puts a pack into the store, or nothing of it.
 func storePack(st storer.PackfileWriter, dir string, pack io.Reader) error {
@@ -38,7 +38,7 @@ func storePack(st storer.PackfileWriter, dir string, pack io.Reader) error {
 		return fmt.Errorf("cannot receive its pack: %w", err)
 	}
 	if n > maxPack {
-		return fmt.Errorf("%w: it has more than %d MiB", errHostile, maxPack>>20)
+		return fmt.Errorf("%w: its pack has more than %d MiB", errTooMuch, maxPack>>20)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -63,7 +63,7 @@ func checkPack(pack io.Reader) error {
 		return fmt.Errorf("cannot read its pack: %w", err)
 	}
 	if count > maxObjects {
-		return fmt.Errorf("%w: it has %d objects", errHostile, count)
+		return fmt.Errorf("%w: its pack has %d objects", errTooMuch, count)
 	}
 	var total int64
 	for range count {
@@ -72,7 +72,7 @@ func checkPack(pack io.Reader) error {
 			return err
 		}
 		if total += size; total > maxUnfolded {
-			return fmt.Errorf("%w: its objects have more than %d MiB together", errHostile, maxUnfolded>>20)
+			return fmt.Errorf("%w: its objects have more than %d MiB together", errTooMuch, maxUnfolded>>20)
 		}
 	}
 	return nil
@@ -101,12 +101,12 @@ func unfolded(scanner *packfile.Scanner) (int64, error) {
 		}
 		return int64(size), nil
 	default:
-		return 0, fmt.Errorf("%w: it has objects of an unknown type", errHostile)
+		return 0, fmt.Errorf("%w: its pack has objects of an unknown type", errTooMuch)
 	}
 }
 
 func tooLarge(size int64) error {
-	return fmt.Errorf("%w: it has an object of %d MiB, more than %d", errHostile, size>>20, maxObject>>20)
+	return fmt.Errorf("%w: its pack has an object of %d MiB, more than %d", errTooMuch, size>>20, maxObject>>20)
 }
 
 // prefix keeps the first bytes that are written to it: a delta begins with the

@@ -129,7 +129,7 @@ func TestHostilePackIsRefused(t *testing.T) {
 		CAFile: c.file("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})),
 	}, dir, new(journal))
 	_, err := r.Latest(t.Context())
-	wantError(t, err, "pack is refused", "an object of 1024 MiB", "who pushed it")
+	wantError(t, err, "is refused", "pack has an object of 1024 MiB", "who pushed it")
 	left, err := os.ReadDir(dir)
 	c.must(err)
 	if len(left) != 1 {

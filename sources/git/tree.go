@@ -57,14 +57,14 @@ func (l *lister) walk(hash plumbing.Hash, dir string, depth int) error {
 		return err
 	}
 	if depth > maxDepth {
-		return fmt.Errorf("its folders are nested deeper than %d", maxDepth)
+		return fmt.Errorf("%w: its folders are nested deeper than %d", errTooMuch, maxDepth)
 	}
 	tree, err := object.GetTree(l.st, hash)
 	if err != nil {
 		return broken("folder "+path.Join("/", dir), err)
 	}
 	if l.seen += len(tree.Entries); l.seen > maxEntries {
-		return fmt.Errorf("its tree holds more than %d files and folders", maxEntries)
+		return fmt.Errorf("%w: its tree holds more than %d files and folders", errTooMuch, maxEntries)
 	}
 	names := make(map[string]bool, len(tree.Entries))
 	for _, e := range tree.Entries {
@@ -140,7 +140,7 @@ func (b blobs) read(ctx context.Context, st store, found entries, known blobs) (
 			return nil, broken(name, err)
 		}
 		if total += len(file.Data); total > maxContent {
-			return nil, fmt.Errorf("its files hold more than %d MiB together", maxContent>>20)
+			return nil, fmt.Errorf("%w: its files hold more than %d MiB together", errTooMuch, maxContent>>20)
 		}
 		tree[name] = file
 	}

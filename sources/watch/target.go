@@ -18,6 +18,8 @@ type target struct {
 	// files and trees are looked at: single files, and all files below.
 	files []string
 	trees []string
+	// except is what does not count of a tree, or "".
+	except string
 }
 
 // newTarget finds out what a path is. A git repository counts by what its
@@ -39,6 +41,8 @@ func newTarget(path string) (target, error) {
 			path:  dir,
 			files: []string{filepath.Join(dir, "HEAD"), filepath.Join(dir, "packed-refs")},
 			trees: []string{filepath.Join(dir, "refs")},
+			// Verdicts are written there: they must not ask for a pass.
+			except: filepath.Join(dir, "refs", "notes"),
 		}, nil
 	}
 	return target{path: path, trees: []string{path}}, nil
@@ -103,17 +107,20 @@ func (t target) dirs() []string {
 func (t target) covers(path string) bool {
 	for _, tree := range t.trees {
 		if path == tree || strings.HasPrefix(path, tree+string(filepath.Separator)) {
-			return !ignored(path)
+			return !t.ignored(path)
 		}
 	}
 	if len(t.trees) > 0 {
 		return slices.Contains(t.files, path)
 	}
-	return !ignored(path)
+	return !t.ignored(path)
 }
 
-// ignored reports whether a file is only a step on the way to another one.
-func ignored(path string) bool { return strings.HasSuffix(path, ".lock") }
+// ignored reports whether a file is only a step on the way to another one, or
+// excepted.
+func (t target) ignored(path string) bool {
+	return strings.HasSuffix(path, ".lock") || t.except != "" && strings.HasPrefix(path, t.except+string(filepath.Separator))
+}
 
 // walk visits what is below a directory, as far as it can be read.
 func walk(dir string, visit func(path string, d fs.DirEntry)) {
@@ -141,7 +148,7 @@ func look(targets []target) fingerprint {
 		}
 		for _, tree := range t.trees {
 			walk(tree, func(path string, d fs.DirEntry) {
-				if !d.IsDir() && !ignored(path) {
+				if !d.IsDir() && !t.ignored(path) {
 					add(h, path)
 				}
 			})

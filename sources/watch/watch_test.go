@@ -114,6 +114,25 @@ func TestPushIsTold(t *testing.T) {
 	s.wantRing("a removed branch")
 }
 
+// Verdicts are written as notes: to take them for news would make a pass of each.
+func TestNotesAreNotTold(t *testing.T) {
+	bare := t.TempDir()
+	for _, name := range []string{"objects", "refs/heads", "refs/notes"} {
+		must(t, os.MkdirAll(filepath.Join(bare, name), 0o755))
+	}
+	repo, err := newTarget(bare)
+	must(t, err)
+	before := look([]target{repo})
+	write(t, filepath.Join(bare, "refs/notes/provost"), "1111\n")
+	if look([]target{repo}) != before {
+		t.Error("a note counts as a change")
+	}
+	write(t, filepath.Join(bare, "refs/heads/main"), "1111\n")
+	if look([]target{repo}) == before {
+		t.Error("a branch does not count as a change")
+	}
+}
+
 func TestFilesAreTold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -233,7 +252,7 @@ func TestWhatIsNotThere(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
-	repo := target{files: []string{"/r/HEAD", "/r/packed-refs"}, trees: []string{"/r/refs"}}
+	repo := target{files: []string{"/r/HEAD", "/r/packed-refs"}, trees: []string{"/r/refs"}, except: "/r/refs/notes"}
 	file := target{files: []string{"/etc/provost.yaml"}}
 	tree := target{trees: []string{"/etc/policies"}}
 	tests := []struct {
@@ -243,6 +262,7 @@ func TestCovers(t *testing.T) {
 	}{
 		{repo, "/r/refs/heads/main", true},
 		{repo, "/r/refs/heads/main.lock", false},
+		{repo, "/r/refs/notes/provost", false},
 		{repo, "/r/packed-refs", true},
 		{repo, "/r/objects", false},
 		{repo, "/r/refs2/x", false},

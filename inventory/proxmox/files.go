@@ -16,7 +16,21 @@ import (
 // and the cluster's own list of guests.
 type clusterFiles struct {
 	guests map[string]guest
-	vmlist map[string]ref
+	vmlist *vmList
+	// partial says that guests which changed since the last read are left out.
+	partial bool
+}
+
+// vmList is /etc/pve/.vmlist: what guests there are, and a number for each that
+// rises with every write of its file.
+type vmList struct {
+	version int64
+	guests  map[string]listed // by VMID
+}
+
+type listed struct {
+	ref
+	version int64
 }
 
 // Limits of the stream. A guest's file is a few hundred bytes; PVE refuses more
@@ -87,22 +101,24 @@ func (f *clusterFiles) add(h *tar.Header, r io.Reader) error {
 }
 
 // parseVMList reads /etc/pve/.vmlist: {"version": 7, "ids": {"100": {"node": "pve1", "type": "lxc", "version": 3}}}.
-func parseVMList(data []byte) (map[string]ref, error) {
+func parseVMList(data []byte) (*vmList, error) {
 	var list struct {
-		IDs map[string]struct {
-			Node string `json:"node"`
-			Type string `json:"type"`
+		Version int64 `json:"version"`
+		IDs     map[string]struct {
+			Node    string `json:"node"`
+			Type    string `json:"type"`
+			Version int64  `json:"version"`
 		} `json:"ids"`
 	}
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("cannot read .vmlist: %w", err)
 	}
-	refs := make(map[string]ref, len(list.IDs))
+	out := &vmList{version: list.Version, guests: make(map[string]listed, len(list.IDs))}
 	for id, entry := range list.IDs {
 		if n, err := strconv.Atoi(id); err != nil || n < 100 || strconv.Itoa(n) != id {
 			return nil, fmt.Errorf("cannot read .vmlist: %q is not a VMID", truncate(id, 20))
 		}
-		refs[id] = ref{vmid: id, typ: entry.Type, node: entry.Node}
+		out.guests[id] = listed{ref{vmid: id, typ: entry.Type, node: entry.Node}, entry.Version}
 	}
-	return refs, nil
+	return out, nil
 }

@@ -49,7 +49,7 @@ func TestReadFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files.guests) != 3 || len(files.vmlist) != 3 || files.vmlist["50003"] != (ref{"50003", "lxc", "pve2"}) {
+	if len(files.guests) != 3 || len(files.vmlist.guests) != 3 || files.vmlist.guests["50003"].ref != (ref{"50003", "lxc", "pve2"}) {
 		t.Errorf("read %d guests and %v", len(files.guests), files.vmlist)
 	}
 	t.Run("container", func(t *testing.T) {
@@ -140,10 +140,16 @@ func FuzzVMList(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(`{"ids":{"100":{"node":1}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		refs, err := parseVMList(data)
-		for id, r := range refs {
-			if err != nil || r.vmid != id {
-				t.Errorf("%q became %v with %v", id, r, err)
+		list, err := parseVMList(data)
+		if (list == nil) != (err != nil) {
+			t.Fatalf("%v with %v", list, err)
+		}
+		if list == nil {
+			return
+		}
+		for id, r := range list.guests {
+			if r.vmid != id {
+				t.Errorf("%q became %v", id, r)
 			}
 		}
 	})

@@ -27,6 +27,7 @@ type sshReader struct {
 	known   ssh.HostKeyCallback
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	current atomic.Int32
+	kept    kept // what the last read gave
 }
 
 func newSSHReader(cfg SSHConfig, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*sshReader, error) {
@@ -74,6 +75,12 @@ func (s *sshReader) readFrom(ctx context.Context, host string) (clusterFiles, er
 	defer client.Close()
 	// Closing the connection ends whatever waits on it.
 	defer context.AfterFunc(ctx, func() { client.Close() })()
+	return s.kept.read(host, func(word string) (clusterFiles, error) { return runForced(client, word) })
+}
+
+// runForced runs the forced command. The word reaches it as SSH_ORIGINAL_COMMAND; the
+// plain one takes no notice.
+func runForced(client *ssh.Client, word string) (clusterFiles, error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return clusterFiles{}, err
@@ -83,8 +90,7 @@ func (s *sshReader) readFrom(ctx context.Context, host string) (clusterFiles, er
 	if err != nil {
 		return clusterFiles{}, err
 	}
-	// The command's name does not matter: the forced command runs.
-	if err := session.Start("read"); err != nil {
+	if err := session.Start(word); err != nil {
 		return clusterFiles{}, err
 	}
 	files, err := readFiles(out)

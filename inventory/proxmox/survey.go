@@ -91,7 +91,24 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 			missing = append(missing, l)
 		}
 	}
+	if files.vmlist != nil { // guests that the token may not see in the resources
+		for vmid, g := range files.vmlist.guests {
+			if _, known := s.guests[vmid]; !known && files.partial {
+				s.guests[vmid] = guest{ref: g.ref}
+				missing = append(missing, line{kind: g.typ, vmid: vmid, node: g.node})
+			}
+		}
+	}
 	c.readMissing(ctx, s, missing)
+	if c.ssh != nil && files.vmlist != nil {
+		read := map[string]guest{}
+		for _, l := range missing {
+			if _, failed := s.unread[l.vmid]; !failed {
+				read[l.vmid] = s.guests[l.vmid]
+			}
+		}
+		c.ssh.kept.learn(files.vmlist, read)
+	}
 	c.remember(s, prints)
 }
 

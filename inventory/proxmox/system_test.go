@@ -14,6 +14,11 @@ var (
 	_ reconciler.System  = (*Cluster)(nil)
 	_ reconciler.Claimer = (*Cluster)(nil)
 	_ reconciler.Refuser = (*Cluster)(nil)
+
+	_ reconciler.Widener   = (*Cluster)(nil)
+	_ reconciler.Estimator = (*Cluster)(nil)
+	_ reconciler.Preparer  = (*Cluster)(nil)
+	_ reconciler.Batcher   = (*Cluster)(nil)
 )
 
 func TestConformance(t *testing.T) {

@@ -254,7 +254,7 @@ var words = termsOf(
 	"create", "update", "replace", "delete", "adopt", "guest", "power", "record", "reservation", "filter",
 	"type", "vmid", "node", "cores", "memory", "swap", "disk", "storage", "pool", "tags", "description", "features",
 	"nameserver", "searchdomain", "onboot", "nets", "state", "boot", "zone", "value", "ttl", "ip", "mac", "on", "list",
-	"machines", "pattern", "net0", "bridge", "model", "tag", "base", "clone", "lxc", "qemu", "running",
+	"machines", "net0", "bridge", "model", "tag", "base", "clone", "lxc", "qemu", "running",
 )
 
 func termsOf(words ...string) map[string]*ast.Term {

@@ -23,8 +23,8 @@ type sight struct {
 	kinds []string // of changes; others are not shown
 	attrs []string // of the thing as it will be
 	nets  []string // attributes of each of its interfaces
-	// who shows, beside what changes that are alike have in common, each one's
-	// name and student: as machines, and in the words of the limits as pattern,
+	// who shows, beside what changes that are alike have in common, the name and
+	// student of each: as machines, by their name in the words of the limits,
 	// which is vm-{student} for vm-ada of the student ada.
 	who bool
 }
@@ -62,11 +62,11 @@ func (s sight) through(in reconciler.PolicyInput, spaces map[string]string) ([]*
 	alike := make(map[inventory.Key][]inventory.Key, len(groups))
 	for i, group := range groups {
 		id := inventory.Key("alike " + strconv.Itoa(i))
-		var who [][2]*ast.Term
+		var more [][2]*ast.Term
 		if s.who {
-			who = whoTerms(group)
+			more = [][2]*ast.Term{{word("machines"), machinesTerm(group)}}
 		}
-		changes[i] = changeTerm(id, s.of(group[0].Change), spaces, who...)
+		changes[i] = changeTerm(id, s.of(group[0].Change), spaces, more...)
 		for _, step := range group {
 			alike[id] = append(alike[id], step.Key)
 		}
@@ -96,19 +96,18 @@ func (s sight) groups(p plan.Plan) [][]*plan.Step {
 	return groups
 }
 
-// whoTerms are the fields machines and pattern of steps that are alike.
-func whoTerms(group []*plan.Step) [][2]*ast.Term {
-	machines := make([]*ast.Term, len(group))
-	for i, step := range group {
-		machines[i] = ast.ObjectTerm(
+// machinesTerm is who the machines of steps are, by pattern.
+func machinesTerm(group []*plan.Step) *ast.Term {
+	machines := map[string][]*ast.Term{}
+	for _, step := range group {
+		name, student := step.Key.Name(), studentOf(step.Change)
+		pattern := asPattern(name, student)
+		machines[pattern] = append(machines[pattern], ast.ObjectTerm(
 			[2]*ast.Term{word("id"), text(string(step.Key))},
-			[2]*ast.Term{word("name"), text(step.Key.Name())},
-			[2]*ast.Term{word("student"), text(studentOf(step.Change))})
+			[2]*ast.Term{word("name"), text(name)},
+			[2]*ast.Term{word("student"), text(student)}))
 	}
-	return [][2]*ast.Term{
-		{word("machines"), ast.ArrayTerm(machines...)},
-		{word("pattern"), text(asPattern(group[0].Key.Name(), studentOf(group[0].Change)))},
-	}
+	return each(machines, func(list []*ast.Term) *ast.Term { return ast.ArrayTerm(list...) })
 }
 
 func studentOf(c inventory.Change) string {
@@ -150,9 +149,6 @@ func (s sight) content(b []byte, c inventory.Change) []byte {
 	put(c.Key.System())
 	put(c.Key.Kind())
 	put(string(c.Action))
-	if s.who {
-		put(asPattern(c.Key.Name(), studentOf(c)))
-	}
 	for _, field := range c.Fields {
 		if s.sees(field) {
 			put(field)

@@ -103,15 +103,31 @@ const thinkingProject = `- hostname: srv%d-%d.cri.local.isima.fr
   power: running
 `
 
-// thinkingTree is a campus of n guests, all of it YAML: nine in ten are
-// students' (cohorts of 500, two lines each, one in five with a flavour), one
-// in ten a server that a project declares in full (25 a project).
-func thinkingTree(n int) projects.Tree {
+// situation is what there is to think about.
+type situation struct {
+	servers float64 // the share of guests that projects declare in full; the others are students'
+	fresh   bool    // nothing stands yet, or everything is as it should be
+}
+
+// semester is nine students' machines for each server, as campuses are.
+const semester = 0.1
+
+var situations = map[string]situation{
+	"unchanged":                   {servers: semester},
+	"all new":                     {servers: semester, fresh: true},
+	"declared in full, unchanged": {servers: 1},
+	"declared in full, all new":   {servers: 1, fresh: true},
+}
+
+// thinkingTree is a campus of n guests, all of it YAML: students in cohorts of
+// 500 with two lines each, one in five with a flavour, and servers of 14 lines
+// each, 25 a project.
+func thinkingTree(n int, share float64) projects.Tree {
 	tree := projects.Tree{}
 	put := func(path, text string) { tree[path] = projects.File{Data: []byte(text)} }
 	put("campus.yaml", thinkingCampus)
 	put("policies/limits.yaml", thinkingLimits)
-	servers := n / 10
+	servers := int(float64(n) * share)
 	for c, left := 0, n-servers; left > 0; c, left = c+1, left-500 {
 		var b strings.Builder
 		fmt.Fprintf(&b, thinkingCohort, c)
@@ -187,10 +203,10 @@ type thinker struct {
 }
 
 // newThinker has its rules compiled: a daemon does that when they change, and not in every pass.
-func newThinker(tb testing.TB, n int, fresh bool) *thinker {
+func newThinker(tb testing.TB, n int, s situation) *thinker {
 	tb.Helper()
-	t := &thinker{tree: thinkingTree(n), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
-	if !fresh {
+	t := &thinker{tree: thinkingTree(n, s.servers), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
+	if !s.fresh {
 		t.live = asDesired(projects.Load(t.tree).Desired(t.live))
 	}
 	if _, err := t.engine.Check(tb.Context(), reconciler.PolicyInput{Rules: t.tree}); err != nil {
@@ -313,19 +329,19 @@ func (c cost) per(n int) string {
 
 // study thinks a campus through several times and gives the median cost of each
 // stage, of the whole, and of decoding alone.
-func study(t *testing.T, n int, fresh bool) map[string]cost {
+func study(t *testing.T, n int, s situation) map[string]cost {
 	t.Helper()
-	thinker := newThinker(t, n, fresh)
+	thinker := newThinker(t, n, s)
 	costs := map[string][]cost{}
 	note := func(name string, c cost) { costs[name] = append(costs[name], c) }
 	for range 3 {
 		var whole cost
-		th, err := thinker.think(t.Context(), func(s stage, work func()) {
+		th, err := thinker.think(t.Context(), func(at stage, work func()) {
 			c := measure(work)
-			note(stageNames[s], c)
+			note(stageNames[at], c)
 			whole = whole.plus(c)
 		})
-		th.check(t, err, n, fresh)
+		th.check(t, err, n, s.fresh)
 		note("whole", whole)
 		note("nodes", measure(func() { err = decodeOnly(thinker.tree, intoNodes) }))
 		note("values", measure(func() { err = errors.Join(err, decodeOnly(thinker.tree, intoValues)) }))
@@ -345,9 +361,10 @@ func study(t *testing.T, n int, fresh bool) map[string]cost {
 // because a large heap fits no cache. It prints what docs/performance.md says.
 func TestThinkingGrowsWithTheCampus(t *testing.T) {
 	const small, large = 1_000, 10_000
-	for name, fresh := range map[string]bool{"unchanged": false, "all new": true} {
+	for _, name := range []string{"unchanged", "all new"} {
+		s := situations[name]
 		t.Run(name, func(t *testing.T) {
-			few, many := study(t, small, fresh), study(t, large, fresh)
+			few, many := study(t, small, s), study(t, large, s)
 			t.Logf("%22d guests %18d guests", small, large)
 			for _, stage := range append(stageNames[:], "whole", "nodes", "values") {
 				t.Logf("%8s %s   %s   a guest", stage, few[stage].per(small), many[stage].per(large))
@@ -372,16 +389,17 @@ func times[T time.Duration | uint64](a, b T) float64 { return float64(a) / float
 // guests, of which all are new, with everything the pass holds still held.
 func TestThinkingFitsIntoMemory(t *testing.T) {
 	const n, most = 10_000, 256 << 20
-	for name, fresh := range map[string]bool{"unchanged": false, "all new": true} {
+	for _, name := range []string{"unchanged", "all new"} {
+		s := situations[name]
 		t.Run(name, func(t *testing.T) {
-			thinker := newThinker(t, n, fresh)
+			thinker := newThinker(t, n, s)
 			runtime.GC()
 			var th thought
 			var err error
 			peak := watchHeap(func() {
 				th, err = thinker.think(t.Context(), func(_ stage, work func()) { work() })
 			})
-			th.check(t, err, n, fresh)
+			th.check(t, err, n, s.fresh)
 			t.Logf("the heap grows to %d MiB", peak>>20)
 			if peak > most {
 				t.Errorf("%d guests take %d MiB, more than %d", n, peak>>20, most>>20)

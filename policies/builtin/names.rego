@@ -3,8 +3,8 @@
 # description: |
 #   What the machines of a unit may be called. Patterns come from
 #   data.limits.names: the first entry that fits the unit decides. Changes come in
-#   groups, with their machines and the pattern that all of these follow; nearly
-#   always it is one of the limits', and then no machine is looked at by itself.
+#   groups, with their machines by the pattern that these follow; nearly always it
+#   is one of the limits', and then no machine is looked at by itself.
 package provost.names
 
 import data.provost.lib
@@ -16,8 +16,9 @@ deny contains {"msg": msg, "id": machine.id, "meta": rego.metadata.rule()} if {
 	some change in input.plan.changes
 	patterns := like[[change.after.owner.unit, change.after.workspace]]
 	names_anew(change)
-	not change.pattern in patterns
-	some machine in change.machines
+	some pattern, machines in change.machines
+	not pattern in patterns
+	some machine in machines
 	not lib.fits(for_student(patterns, machine.student), machine.name)
 	msg := sprintf(
 		"names: %s may not be called so in %s (allowed: %s)",

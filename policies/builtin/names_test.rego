@@ -12,12 +12,11 @@ machine(name, owner) := {
 	"kind": "guest",
 	"fields": [],
 	"after": {"owner": owner, "workspace": "projects"},
-	"pattern": replace(name, object.get(owner, "student", "root"), "{student}"),
-	"machines": [{
+	"machines": {replace(name, object.get(owner, "student", "root"), "{student}"): [{
 		"id": sprintf("cri/guest/%s", [name]),
 		"name": name,
 		"student": object.get(owner, "student", ""),
-	}],
+	}]},
 }
 
 amato := {"unit": "cohort/gis3", "student": "rapamato"}
@@ -55,10 +54,10 @@ test_only_new_names_are_judged if {
 }
 
 test_machines_are_judged_by_themselves if {
-	group := object.union(machine("vm-rapamato", amato), {"pattern": "vm-*", "machines": [
+	group := object.union(machine("vm-rapamato", amato), {"machines": {"vm-*": [
 		{"id": "cri/guest/vm-rapamato", "name": "vm-rapamato", "student": "rapamato"},
 		{"id": "cri/guest/vm-root", "name": "vm-root", "student": "rapamato"},
-	]})
+	]}})
 	denied := {violation.id | some violation in names.deny} with input.plan.changes as [group]
 		with data.limits.names as like
 	denied == {"cri/guest/vm-root"}

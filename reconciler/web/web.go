@@ -29,21 +29,46 @@ type Site struct {
 	MaxAge time.Duration
 }
 
+// How many requests are answered at once. A page of a large campus takes some
+// megabytes while it is written, a hook up to one while it is read.
+const (
+	mostPages = 32
+	mostHooks = 16
+)
+
 // Handler routes requests. Every answer carries headers that keep a browser
 // from doing more with it than show it.
 func Handler(s Site) http.Handler {
+	pages := http.NewServeMux()
+	pages.Handle("GET /metrics", s.Metrics.Handler())
+	pages.HandleFunc("GET /badge.svg", s.badge)
+	pages.HandleFunc("GET /{$}", s.index)
+	pages.HandleFunc("GET /passes", s.index)
+	pages.HandleFunc("GET /passes/{id}", s.pass)
+
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", s.Metrics.Handler())
-	mux.HandleFunc("GET /badge.svg", s.badge)
-	mux.HandleFunc("GET /{$}", s.index)
-	mux.HandleFunc("GET /passes", s.index)
-	mux.HandleFunc("GET /passes/{id}", s.pass)
+	mux.Handle("/", limited(mostPages, pages))
 	if s.Webhook != nil {
-		mux.Handle("/webhook", s.Webhook)
+		mux.Handle("/webhook", limited(mostHooks, s.Webhook))
 	}
 	return guarded(mux)
+}
+
+// limited answers up to n requests at once, and turns away what is more.
+func limited(n int, next http.Handler) http.Handler {
+	slots := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many requests at once; come again", http.StatusServiceUnavailable)
+		}
+	})
 }
 
 func guarded(next http.Handler) http.Handler {
@@ -71,14 +96,16 @@ func (s Site) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// Serve answers on l until ctx ends, with limits that keep a slow or endless
-// client from holding a connection.
+// Serve answers on l until ctx ends and what is being answered then is, with
+// limits that keep a slow or endless client from holding a connection.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
+	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if server.Shutdown(closing) != nil {
@@ -89,5 +116,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve: %w", err)
 	}
+	<-closed
 	return nil
 }

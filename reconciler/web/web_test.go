@@ -1,12 +1,15 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +65,81 @@ func TestReadyOnlyAfterARecentPass(t *testing.T) {
 	}
 	if code, _, _ := get(t, site(), "/healthz"); code != 200 {
 		t.Errorf("/healthz: %d", code)
+	}
+}
+
+// What is more than a daemon can answer at once is turned away, and neither
+// hooks nor pages keep a monitor from hearing that it lives.
+func TestRequestsAtOnceAreLimited(t *testing.T) {
+	free, begun := make(chan struct{}), make(chan struct{})
+	s := site(ended(nil))
+	s.Webhook = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { begun <- struct{}{}; <-free })
+	h := Handler(s)
+	ask := func(method, path string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Code
+	}
+	var group sync.WaitGroup
+	for range mostHooks {
+		group.Go(func() { ask("POST", "/webhook") })
+		<-begun
+	}
+	if code := ask("POST", "/webhook"); code != 503 {
+		t.Errorf("one hook too many: %d", code)
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/passes", "/metrics", "/badge.svg"} {
+		if code := ask("GET", path); code != 200 {
+			t.Errorf("%s beside hooks: %d", path, code)
+		}
+	}
+	close(free)
+	group.Wait()
+	go func() { <-begun }()
+	if code := ask("POST", "/webhook"); code != 200 {
+		t.Errorf("a hook after the others: %d", code)
+	}
+}
+
+// A stop lets who is being answered hear the end.
+func TestServeEndsWithItsLastAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	begun, free, served := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		served <- Serve(ctx, l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(begun); <-free }))
+	}()
+	answered := make(chan error, 1)
+	go func() {
+		answer, err := http.Get("http://" + l.Addr().String())
+		if err == nil {
+			answer.Body.Close()
+		}
+		answered <- err
+	}()
+	<-begun
+	stop()
+	for { // until nobody listens any more
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		conn.Close()
+	}
+	select {
+	case err := <-served:
+		t.Errorf("it ended before its answer: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(free)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

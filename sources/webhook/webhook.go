@@ -15,6 +15,7 @@
 package webhook
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -25,8 +26,10 @@ import (
 	"time"
 )
 
-// maxBody is more than a push of 20 commits takes; forges list no more.
-const maxBody = 1 << 20
+const (
+	maxBody = 1 << 20 // bytes; more than a push of 20 commits takes, and forges list no more
+	maxSeen = 1000    // hooks remembered; beyond it a repetition costs a poll
+)
 
 // Handler is the address that a forge calls.
 type Handler struct {
@@ -36,7 +39,7 @@ type Handler struct {
 	now        func() time.Time
 
 	mu   sync.Mutex
-	seen map[string]time.Time // webhook-id → when it came
+	seen map[[sha256.Size]byte]time.Time // of a webhook-id → when it came
 }
 
 // New gives a handler that calls trigger for each authentic hook. trigger must
@@ -48,7 +51,7 @@ func New(secretFile string, trigger func(), log *slog.Logger) *Handler {
 		trigger:    trigger,
 		log:        log,
 		now:        time.Now,
-		seen:       map[string]time.Time{},
+		seen:       map[[sha256.Size]byte]time.Time{},
 	}
 }
 
@@ -60,7 +63,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a webhook is a POST", http.StatusMethodNotAllowed)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := read(w, r)
 	if errors.As(err, new(*http.MaxBytesError)) {
 		http.Error(w, "the webhook is longer than 1 MiB", http.StatusRequestEntityTooLarge)
 		return
@@ -92,6 +95,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
+// read gives the body; of one that says to be too long nothing is read.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+}
+
 func (h *Handler) secret() ([]byte, error) {
 	data, err := os.ReadFile(h.secretFile)
 	if err != nil {
@@ -119,7 +130,11 @@ func (h *Handler) repeated(id string) bool {
 			delete(h.seen, old)
 		}
 	}
-	_, again := h.seen[id]
-	h.seen[id] = now
+	key := sha256.Sum256([]byte(id)) // an ID may be as long as a header
+	_, again := h.seen[key]
+	if len(h.seen) >= maxSeen {
+		clear(h.seen)
+	}
+	h.seen[key] = now
 	return again
 }

@@ -164,11 +164,16 @@ func restart(t *testing.T, f fixture) {
 	for _, state := range []reconciler.StatusState{
 		reconciler.StatusPending, reconciler.StatusRunning, reconciler.StatusSuccess, reconciler.StatusFailed,
 	} {
-		commit, before := f.Commit(t), f.Writes()
-		f.set(t, commit, plan(state))
-		f.forge = f.Forge(t)
-		f.set(t, commit, plan(state))
-		f.wantWrites(t, before+1)
+		linked, bare := plan(state), plan(state)
+		bare.TargetURL = ""
+		for _, s := range []reconciler.Status{linked, bare} {
+			commit, before := f.Commit(t), f.Writes()
+			f.set(t, commit, s)
+			f.forge = f.Forge(t)
+			f.set(t, commit, s)
+			f.wantWrites(t, before+1)
+			f.wantStanding(t, commit, s)
+		}
 	}
 }
 

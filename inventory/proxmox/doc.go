@@ -13,14 +13,42 @@
 // tag, and of every other guest whose line in /cluster/resources is new or
 // changed.
 //
+// Where the forced command knows the word "versions", a read over SSH brings only
+// /etc/pve/.vmlist, which numbers the writes of each file. What has another number
+// than at the last read is read over the API, or all of it when that is much; and
+// all of it every ten minutes.
+//
+// # What a machine costs
+//
+// A clone that is configured and started takes a POST of the clone, a PUT of the
+// options (what it inherits is known, so it is not read), a PUT of the disk's size
+// where that grows, a POST of the start, and a PUT by which its mark forgets that
+// it was never started. One request a node follows all of its tasks ([watcher]);
+// it comes when a task should have ended, which is learned ([pace]). Guests that
+// start together share the POST where limits.bulk_start allows. A container from an
+// OS template takes one POST and the last PUT: its creation starts it, when nothing
+// but the guest itself has to be there first.
+//
+// # How many at once
+//
+// Claims names what a change occupies. How many fit is known (a container that is
+// cloned is locked) or found by trying, within Config.Limits ([widths]). Where many
+// containers are cloned from one template, Prepare has copies of it made first, as
+// many as make the whole quickest; they are cloned from too, and kept for the next
+// time. The listing has them as kind "copy", without an owner:
+//
+//	copy <cluster>/copy/<vmid of the template>-<n>: type, vmid, name, node, disk,
+//	storage, source, of (the template's fingerprint), ready 0|1, lock
+//
 // # Whose a guest is
 //
 // Ours is a guest whose description carries a mark of this campus, for this
 // cluster, with the VMID that the guest has. A clone copies its source's
 // description: a mark that names another VMID makes a guest foreign, and it is
 // listed with the reason. Before anything is written to a guest, its
-// configuration is read again, and the mark is looked at again. "Already exists"
-// is never success.
+// configuration is read again, and the mark is looked at again; only of a guest
+// that PVE gave to this process a moment ago is it known. "Already exists" is never
+// success.
 //
 // # Killed anywhere
 //

@@ -1,0 +1,63 @@
+package proxmox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// bestFanout is how many copies make n clones quickest; 0 unless that saves a
+// tenth. Of numbers that are nearly as good the smallest is the best.
+func bestFanout(n, sources, capacity, most int, s speed) int {
+	none := makespan(n, sources, 0, capacity, s)
+	quickest := none
+	for k := 1; k <= most; k++ {
+		quickest = min(quickest, makespan(n, sources, k, capacity, s))
+	}
+	if quickest > none*9/10 {
+		return 0
+	}
+	for k := 1; k <= most; k++ {
+		if makespan(n, sources, k, capacity, s) <= quickest*103/100 {
+			return k
+		}
+	}
+	return 0
+}
+
+// makespan is how long k copies and then n clones take, round after round: each
+// source serves one, and a copy is a source from the next round on.
+func makespan(n, sources, k, capacity int, s speed) time.Duration {
+	var total time.Duration
+	for n+k > 0 {
+		side := max(1, min(sources, capacity, n+k))
+		total += s.among(float64(side))
+		copied := min(k, side)
+		k, n, sources = k-copied, n-(side-copied), sources+copied
+	}
+	return total
+}
+
+func roughly(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < 2*time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+func atATime(sources int) string {
+	if sources == 1 {
+		return "one after the other"
+	}
+	return fmt.Sprintf("from %d sources", sources)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -137,9 +137,11 @@ func (s *server) Standing(commit string) []reconciler.Status {
 	var list []reconciler.Status
 	for _, st := range latest(s.commits[commit]) {
 		known := map[string]reconciler.StatusState{"pending": "pending", "success": "success", "failure": "failed"}
-		list = append(list, reconciler.Status{
-			Context: st.Context, State: known[st.State], Description: *st.Description, TargetURL: *st.TargetURL,
-		})
+		told := reconciler.Status{Context: st.Context, State: known[st.State], Description: *st.Description}
+		if st.TargetURL != nil {
+			told.TargetURL = *st.TargetURL
+		}
+		list = append(list, told)
 	}
 	return list
 }

@@ -3,7 +3,6 @@ package reconciler_test
 import (
 	"fmt"
 	"testing"
-	"time"
 )
 
 // BenchmarkTable prints the table of docs/performance.md. Time is virtual: a row
@@ -68,7 +67,6 @@ var measuredRows = map[string]result{}
 func (r row) bench(b *testing.B, make strategy) {
 	x, known := measuredRows[b.Name()]
 	if !known {
-		began := time.Now()
 		passed := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{
 			Name: b.Name(), F: func(t *testing.T) { x = r.run(t, make) },
 		}})
@@ -76,7 +74,6 @@ func (r row) bench(b *testing.B, make strategy) {
 			b.Fatal("the row could not be measured")
 		}
 		measuredRows[b.Name()] = x
-		b.Logf("measured in %s", time.Since(began).Round(time.Millisecond))
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(x.makespan.Seconds(), "makespan_s")

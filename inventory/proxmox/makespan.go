@@ -14,11 +14,12 @@ func bestFanout(n, sources, capacity, most int, s speed) int {
 	for k := 1; k <= most; k++ {
 		quickest = min(quickest, makespan(n, sources, k, capacity, s))
 	}
-	if quickest > none*9/10 {
+	enough := none * 9 / 10
+	if quickest > enough {
 		return 0
 	}
 	for k := 1; k <= most; k++ {
-		if makespan(n, sources, k, capacity, s) <= quickest*103/100 {
+		if makespan(n, sources, k, capacity, s) <= min(enough, quickest*103/100) {
 			return k
 		}
 	}

@@ -16,7 +16,8 @@ import (
 // It is a walk over the graph of needs. One goroutine owns all of the walk's
 // state: it starts what is ready and free of claims, and waits for an answer, a
 // retry that falls due, or the stop. When ctx ends nothing new is started;
-// what runs gets r.Grace to finish and is otherwise left to the next pass.
+// what runs gets r.Grace to finish, then a moment to say how it stands, and is
+// otherwise left to the next pass.
 func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
 	if r.DryRun {
 		return nil
@@ -56,7 +57,6 @@ type task struct {
 type walk struct {
 	r       *Reconciler
 	tasks   []*task // in key order
-	byKey   map[inventory.Key]*task
 	needers map[inventory.Key][]*task
 	ready   []*task        // open and without unfinished needs, the longest path first
 	held    map[string]int // claims in use
@@ -65,6 +65,7 @@ type walk struct {
 	news    []inventory.Event // not told yet
 	answers chan answer
 	events  chan inventory.Event
+	over    <-chan struct{} // closed when nobody listens any more
 }
 
 // answer is what one call of System.Apply came back with.
@@ -75,7 +76,7 @@ type answer struct {
 
 func newWalk(r *Reconciler) *walk {
 	return &walk{
-		r: r, byKey: map[inventory.Key]*task{}, needers: map[inventory.Key][]*task{}, held: map[string]int{}, widths: map[string]int{},
+		r: r, needers: map[inventory.Key][]*task{}, held: map[string]int{}, widths: map[string]int{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
@@ -85,7 +86,6 @@ func (w *walk) add(c inventory.Change, blocked string) {
 	t := &task{Change: c, waits: map[inventory.Key]bool{}, finished: blocked != ""}
 	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
 	w.tasks = append(w.tasks, t)
-	w.byKey[c.Key] = t
 	for _, need := range c.Needs {
 		t.waits[need] = true
 		w.needers[need] = append(w.needers[need], t)
@@ -96,8 +96,12 @@ func (w *walk) system(key inventory.Key) System { return w.r.Systems[key.System(
 
 // run walks until everything is finished or ctx has ended.
 func (w *walk) run(ctx context.Context) {
-	work, cancel := graceful(ctx, w.r.Grace)
+	grace := cmp.Or(w.r.Grace, defaultGrace)
+	work, cancel := graceful(ctx, grace)
 	defer cancel()
+	over, end := graceful(ctx, grace+lastWord)
+	defer end()
+	w.over = over.Done()
 	w.measure()
 	for _, t := range w.tasks {
 		switch {
@@ -125,6 +129,8 @@ func (w *walk) run(ctx context.Context) {
 		case <-until(next):
 		case <-stopped:
 			stopped = nil // noticed; what runs is still waited for
+		case <-w.over:
+			w.running = 0
 		}
 	}
 	w.abandon(ctx)
@@ -223,12 +229,13 @@ func (w *walk) abandon(ctx context.Context) {
 	for _, t := range w.tasks {
 		if !t.finished {
 			t.finished = true
-			if t.result.Attempts == 0 {
-				t.result.Blocked = msgNotStarted
-			}
-			if ctx.Err() == nil {
-				// Only a circle of needs leaves work undone without a stop.
+			switch {
+			case ctx.Err() == nil: // only a circle of needs leaves work undone without a stop
 				t.result.Blocked = msgCircle
+			case t.running:
+				t.result.State, t.result.Error = inventory.StateUnknown, msgNoEnd
+			case t.result.Attempts == 0:
+				t.result.Blocked = msgNotStarted
 			}
 		}
 	}

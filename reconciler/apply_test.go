@@ -209,6 +209,36 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
+// deaf is a system that neither ends with its context nor keeps quiet after it.
+type deaf struct {
+	fake
+	free chan struct{}
+}
+
+func (d *deaf) Apply(_ context.Context, changes []inventory.Change, tell func(inventory.Event)) []inventory.Outcome {
+	<-d.free
+	tell(inventory.Event{Key: changes[0].Key, Text: "late"})
+	return nil
+}
+
+func TestStopDoesNotWaitForTheDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		d := &deaf{free: make(chan struct{})}
+		r := quiet(nil)
+		r.Systems["sys"] = Managed{System: d}
+		r.Grace = time.Second
+		time.AfterFunc(time.Second, stop)
+		time.AfterFunc(time.Hour, func() { close(d.free) })
+		started := time.Now()
+		got := show(r.apply(ctx, steps("a", "b a")))
+		if want := "a unknown×1, b -stopped before it was started"; got != want || time.Since(started) > time.Minute {
+			t.Errorf("got %s after %s, want %s", got, time.Since(started), want)
+		}
+		time.Sleep(2 * time.Hour) // nothing may be left waiting
+	})
+}
+
 func TestPausedAppliesNothing(t *testing.T) {
 	f := &fake{}
 	r := quiet(f)

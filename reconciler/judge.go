@@ -18,9 +18,9 @@ type Verdict struct {
 
 // judge asks the policy and closes the gates that it and the configuration
 // demand. An error of the policy denies the whole plan.
-func (r *Reconciler) judge(ctx context.Context, rules projects.Tree, actor string, p plan.Plan, desired projects.Desired, live inventory.Listing) Verdict {
+func (r *Reconciler) judge(ctx context.Context, s Snapshot, p plan.Plan, desired projects.Desired, live inventory.Listing) Verdict {
 	violations, err := r.Policy.Check(ctx, PolicyInput{
-		Rules: rules, Plan: p, Desired: desired.Resources, Live: live.Items, Actor: actor, Time: r.now(),
+		Rules: s.Tree, Plan: p, Desired: desired.Resources, Live: live.Items, Actor: s.Author, Time: r.now(),
 	})
 	v := Verdict{Violations: violations}
 	if err != nil {

@@ -41,6 +41,7 @@ const (
 	msgModeManual = "%s waits for 'provost apply' (apply: manual)"
 	msgNeeds      = "waits for %s"
 	msgNoAnswer   = "the system gave no answer for it"
+	msgNoEnd      = "it did not end when provost stopped"
 	msgNotStarted = "stopped before it was started"
 	msgCircle     = "it needs itself, through other changes"
 )

@@ -45,7 +45,9 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(desired, live)
-	verdict := r.judge(ctx, base.Tree, p.Author, whole, desired, live)
+	judged := base // the branch's rules, and the request's author
+	judged.Author = p.Author
+	verdict := r.judge(ctx, judged, whole, desired, live)
 	answer.Plan = without(verdict.Plan, ours)
 	write(requestPlanStatus(answer.Plan))
 	answer.Violations = about(verdict.Violations, answer.Plan)

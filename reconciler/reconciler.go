@@ -78,7 +78,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	proposal := r.plan(desired, live)
 	r.planned(ctx, pass, desired, live, proposal)
 
-	verdict := r.judge(ctx, snapshot.Tree, snapshot.Author, proposal, desired, live)
+	verdict := r.judge(ctx, snapshot, proposal, desired, live)
 	verdict.Plan = r.prepare(verdict.Plan, live)
 	r.judged(ctx, pass, verdict)
 	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)

@@ -87,8 +87,16 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	w.running++
 	system := w.system(batch[0].Key)
 	go func() {
-		outcomes := system.Apply(ctx, changes, func(e inventory.Event) { w.events <- e })
-		w.answers <- answer{batch, outcomes}
+		outcomes := system.Apply(ctx, changes, func(e inventory.Event) {
+			select {
+			case w.events <- e:
+			case <-w.over:
+			}
+		})
+		select {
+		case w.answers <- answer{batch, outcomes}:
+		case <-w.over:
+		}
 	}()
 }
 
@@ -110,12 +118,14 @@ func DefaultBackoff(n int) Backoff {
 	return Backoff{Wait: base + rand.N(base/2)}
 }
 
+const (
+	defaultGrace = 30 * time.Second
+	lastWord     = 5 * time.Second // for a system to say what it left undone
+)
+
 // graceful is a context that goes on for a while after its parent has ended.
 func graceful(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	if grace == 0 {
-		grace = 30 * time.Second
-	}
 	stop := context.AfterFunc(parent, func() {
 		timer := time.AfterFunc(grace, cancel)
 		context.AfterFunc(ctx, func() { timer.Stop() })

@@ -87,6 +87,9 @@ func TestReadOverSSH(t *testing.T) {
 	if _, err := readPVE(conn, "rm -rf /"); err == nil {
 		t.Error("another command was run")
 	}
+	if files, err := readPVE(conn, "versions"); err != nil || len(files) != 1 || files[".vmlist"] == "" {
+		t.Errorf("versions: %v, %v", files, err)
+	}
 	files, err := readPVE(conn, "read")
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +100,7 @@ func TestReadOverSSH(t *testing.T) {
 	if files["nodes/pve1/qemu-server/900.conf"] != cl.File(900) {
 		t.Errorf("900.conf is %q", files["nodes/pve1/qemu-server/900.conf"])
 	}
-	if cl.SSHReads() != 1 {
+	if cl.SSHReads() != 2 {
 		t.Errorf("%d reads are counted", cl.SSHReads())
 	}
 }

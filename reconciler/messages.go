@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,10 +61,15 @@ const longest = 140
 
 func say(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
+// ownPort is our end of a connection in an error of package net. It is another
+// one each time, and a status that differs is written.
+var ownPort = regexp.MustCompile(`\b(tcp|udp) \S+->`)
+
 // clip shortens a description to what every forge takes, at a rune's edge and on
 // one line. What is not UTF-8 would come back from a forge as something else.
 func clip(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	s = ownPort.ReplaceAllString(strings.ToValidUTF8(s, "?"), "$1 ")
+	s = strings.Join(strings.Fields(s), " ")
 	if runes := []rune(s); len(runes) > longest {
 		return string(runes[:longest-1]) + "…"
 	}

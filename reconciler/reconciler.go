@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -93,7 +94,7 @@ func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan
 	p := plan.Diff(plan.Input{
 		Desired:     desired.Resources,
 		Live:        live.Items,
-		Unknown:     append(live.Unknown, desired.Frozen...),
+		Unknown:     slices.Concat(live.Unknown, desired.Frozen),
 		FrozenFiles: desired.Files,
 	})
 	p = p.Block(plan.GateField, r.refusal)

@@ -2,7 +2,6 @@ package reconciler_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -189,65 +188,3 @@ func drawn(seed uint64, key string) float64 {
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return float64((x^x>>31)>>11) / (1 << 53)
 }
-
-// pipeNet is a network in memory, which testing/synctest can see through.
-type pipeNet struct {
-	mu        sync.Mutex
-	listeners map[string]*pipeListener
-}
-
-type pipeListener struct {
-	addr  net.Addr
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Addr() net.Addr { return l.addr }
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipeNet) listen(string, string) (net.Listener, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listeners == nil {
-		p.listeners = map[string]*pipeListener{}
-	}
-	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8006 + len(p.listeners)}
-	l := &pipeListener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
-	p.listeners[addr.String()] = l
-	return l, nil
-}
-
-func (p *pipeNet) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	p.mu.Lock()
-	l := p.listeners[addr]
-	p.mu.Unlock()
-	if l == nil {
-		return nil, errors.New("connection refused")
-	}
-	here, there := net.Pipe()
-	select {
-	case l.conns <- there:
-		return addressed{here, l.addr}, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// addressed gives a pipe the address that known_hosts is asked about.
-type addressed struct {
-	net.Conn
-	addr net.Addr
-}
-
-func (c addressed) RemoteAddr() net.Addr { return c.addr }

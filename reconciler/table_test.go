@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/inventory/memnet"
 	"github.com/provost-dev/provost/inventory/proxmox"
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 	"github.com/provost-dev/provost/reconciler"
@@ -123,7 +124,7 @@ func (r row) run(t *testing.T, make strategy) (x result) {
 type stand struct {
 	row
 	sim  *pvesim.Cluster
-	mem  *pipeNet
+	mem  *memnet.Network
 	wire *wire
 }
 
@@ -133,8 +134,8 @@ func newStand(t *testing.T, r row) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stand{row: r, mem: &pipeNet{}}
-	s.sim, err = pvesim.Start(pvesim.Options{Nodes: r.nodes(), Costs: costs, Seed: r.seed, Listen: s.mem.listen, Unlogged: true})
+	s := &stand{row: r, mem: &memnet.Network{}}
+	s.sim, err = pvesim.Start(pvesim.Options{Nodes: r.nodes(), Costs: costs, Seed: r.seed, Listen: s.mem.Listen, Unlogged: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func newStand(t *testing.T, r row) *stand {
 	s.furnish(t)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.sim.CACert())
-	transport := &http.Transport{DialContext: s.mem.dial, TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{DialContext: s.mem.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.wire = &wire{base: transport, seed: r.seed}
 	if r.faults {
@@ -228,7 +229,7 @@ func (s *stand) cluster(t *testing.T) *proxmox.Cluster {
 		SSH: proxmox.SSHConfig{Hosts: s.sim.SSHAddrs(), KeyFile: file("key", pem.EncodeToMemory(block)),
 			KnownHostsFile: file("known_hosts", []byte(knownhosts.Line(s.sim.SSHAddrs(), s.sim.SSHHostKey())+"\n"))},
 	}
-	c, err := proxmox.NewWith("cri", "isima", cfg, slog.New(slog.DiscardHandler), proxmox.Options{Transport: s.wire, DialSSH: s.mem.dial})
+	c, err := proxmox.NewWith("cri", "isima", cfg, slog.New(slog.DiscardHandler), proxmox.Options{Transport: s.wire, DialSSH: s.mem.Dial})
 	if err != nil {
 		t.Fatal(err)
 	}

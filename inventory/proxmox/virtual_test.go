@@ -1,93 +1,31 @@
 package proxmox
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/inventory/memnet"
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 )
-
-// pipes is a network in memory, which testing/synctest can see through.
-type pipes struct {
-	mu        sync.Mutex
-	listeners map[string]*pipeListener
-}
-
-type pipeListener struct {
-	addr  net.Addr
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Addr() net.Addr { return l.addr }
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) listen(string, string) (net.Listener, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8006 + len(p.listeners)}
-	l := &pipeListener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
-	p.listeners[addr.String()] = l
-	return l, nil
-}
-
-func (p *pipes) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	p.mu.Lock()
-	l := p.listeners[addr]
-	p.mu.Unlock()
-	if l == nil {
-		return nil, errors.New("connection refused")
-	}
-	here, there := net.Pipe()
-	select {
-	case l.conns <- there:
-		return tcpConn{here, l.addr}, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// tcpConn gives a pipe the address that known_hosts is asked about.
-type tcpConn struct {
-	net.Conn
-	addr net.Addr
-}
-
-func (c tcpConn) RemoteAddr() net.Addr { return c.addr }
 
 // virtual runs a test in virtual time on a rig whose network is in memory.
 func virtual(t *testing.T, opts pvesim.Options, test func(*testing.T, *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		mem := &pipes{listeners: map[string]*pipeListener{}}
-		opts.Listen = mem.listen
+		mem := &memnet.Network{}
+		opts.Listen = mem.Listen
 		r := newRig(t, opts)
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(r.sim.CACert())
-		transport := &http.Transport{DialContext: mem.dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
+		transport := &http.Transport{DialContext: mem.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
 		t.Cleanup(transport.CloseIdleConnections)
-		r.opts = Options{Transport: transport, DialSSH: mem.dial}
+		r.opts = Options{Transport: transport, DialSSH: mem.Dial}
 		test(t, r)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
@@ -165,6 +166,7 @@ func TestSpeed(t *testing.T) {
 	inBubble(t, pvesim.Options{Costs: costs}, func(t *testing.T, c *client) {
 		addQEMU(t, c, 900)
 		up := c.do("POST", "/nodes/pve1/qemu/900/clone", "newid=101", "full=1").want(t, 200, "OK").upid()
+		synctest.Wait() // until the task has begun: it is answered before
 		begin := time.Now()
 		c.do("PUT", "/nodes/pve1/qemu/101/config", "memory=64").want(t, 500, "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout")
 		within(t, "the refusal", time.Since(begin), time.Second)

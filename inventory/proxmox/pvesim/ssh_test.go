@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/provost-dev/provost/inventory/memnet"
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 )
 
@@ -109,14 +110,14 @@ func TestReadOverSSH(t *testing.T) {
 func TestSSHInMemory(t *testing.T) {
 	key := newKey(t)
 	synctest.Test(t, func(t *testing.T) {
-		var mem memNet
-		cl, err := pvesim.Start(pvesim.Options{Listen: mem.listen, Unlogged: true})
+		var mem memnet.Network
+		cl, err := pvesim.Start(pvesim.Options{Listen: mem.Listen, Unlogged: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer cl.Close()
 		cl.AuthorizeSSH(key.PublicKey())
-		raw, err := mem.dial(context.Background(), "tcp", cl.SSHAddr())
+		raw, err := mem.Dial(context.Background(), "tcp", cl.SSHAddr())
 		if err != nil {
 			t.Fatal(err)
 		}

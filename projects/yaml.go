@@ -68,8 +68,8 @@ func (f *file) syntax(err error) {
 		message += " " + load.ContextMsg
 	}
 	at := place{f, load.Mark.Line, load.Mark.Column}
-	if at.line > strings.Count(f.text, "\n")+1 { // it was the end that it did not expect
-		at = f.whole()
+	if last := strings.Count(strings.TrimRight(f.text, "\n"), "\n") + 1; at.line > last {
+		at = place{f, last, 1} // it was the end that it did not expect
 	}
 	if strings.Contains(message, "anchor") {
 		at.refuse("write the value out: aliases are refused", "cannot be read as YAML: %s", message)

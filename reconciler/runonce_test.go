@@ -199,7 +199,7 @@ func TestABrokenFileHoldsBackOnlyItself(t *testing.T) {
 	if _, ok := h.cri.things["cri/guest/c.isima.fr"]; !ok {
 		t.Errorf("the new machine of another file was not made: %v", p.Problems)
 	}
-	h.expect(t, head, "validate failed projects/a.yaml")
+	h.expect(t, head, "validate failed 1 error: projects/a.yaml:1:1")
 }
 
 func TestASystemThatIsDownFreezesItselfAndWhatNeedsIt(t *testing.T) {

@@ -45,15 +45,9 @@ func NewClient(c Config, header, prefix string) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
-	wire := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: c.Timeout}).DialContext,
-		TLSClientConfig:       &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   c.Timeout,
-		ResponseHeaderTimeout: c.Timeout,
-		IdleConnTimeout:       time.Minute,
-		MaxIdleConnsPerHost:   4,
-		ForceAttemptHTTP2:     true,
+	wire := c.Transport
+	if wire == nil {
+		wire = newWire(c.Timeout, authorities)
 	}
 	return &Client{
 		URL:    address,
@@ -64,6 +58,19 @@ func NewClient(c Config, header, prefix string) (*Client, error) {
 			CheckRedirect: stayHome,
 		},
 	}, nil
+}
+
+func newWire(limit time.Duration, authorities *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: limit}).DialContext,
+		TLSClientConfig:       &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   limit,
+		ResponseHeaderTimeout: limit,
+		IdleConnTimeout:       time.Minute,
+		MaxIdleConnsPerHost:   4,
+		ForceAttemptHTTP2:     true,
+	}
 }
 
 // authorities are the certificate authorities to trust; nil for the system's.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -18,6 +19,10 @@ type Config struct {
 	TokenFile string        `yaml:"token_file"` // read again for every request, so that it can be rotated
 	CAFile    string        `yaml:"ca_file"`    // PEM; the system's authorities when empty
 	Timeout   time.Duration `yaml:"timeout"`    // of one request; 15s when zero
+
+	// Transport carries requests; nil means TLS over TCP as said above. Tests put
+	// memory in its place.
+	Transport http.RoundTripper `yaml:"-"`
 }
 
 const defaultTimeout = 15 * time.Second

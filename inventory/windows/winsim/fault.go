@@ -24,7 +24,7 @@ const (
 // Fault is one piece of misbehaviour.
 type Fault struct {
 	// Match is a verb of ours, or a WS-Management message: Create, Command,
-	// Receive, Send, Signal, Delete. Empty matches every verb.
+	// Receive, Send, Signal, Delete. Empty matches every verb, "*" every message.
 	Match   string
 	Skip    int // let so many go well first
 	Times   int // then strike so often; 0 is once, negative for ever
@@ -67,7 +67,7 @@ func (l *faultList) verb(verb string) *Fault {
 
 // message is the fault that strikes a WS-Management message now, or nil.
 func (l *faultList) message(name string) *Fault {
-	return l.strike(func(match string) bool { return match == name && messageNames[match] })
+	return l.strike(func(match string) bool { return messageNames[name] && (match == name || match == "*") })
 }
 
 func (l *faultList) strike(matches func(string) bool) *Fault {

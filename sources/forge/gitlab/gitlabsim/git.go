@@ -37,11 +37,23 @@ func (s *Server) git(dir string, env []string, args ...string) (string, error) {
 	return strings.TrimRight(out.String(), "\n"), nil
 }
 
-// resolve gives the full hash of a commit, branch or tag, or "".
+// resolve gives the full hash of a commit, branch or tag, or "". A full hash
+// that was found once is not looked up again.
 func (s *Server) resolve(p *project, revision string) string {
 	if revision == "" || strings.HasPrefix(revision, "-") {
 		return ""
 	}
+	if _, known := s.commitsSeen.Load(p.dir + " " + revision); known {
+		return revision
+	}
+	sha := s.parse(p, revision)
+	if sha != "" && sha == revision {
+		s.commitsSeen.Store(p.dir+" "+revision, true)
+	}
+	return sha
+}
+
+func (s *Server) parse(p *project, revision string) string {
 	sha, err := s.git(p.dir, nil, "rev-parse", "--verify", "-q", "--end-of-options", revision+"^{commit}")
 	if err != nil {
 		return ""

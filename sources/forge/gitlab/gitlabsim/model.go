@@ -108,6 +108,14 @@ func (s *Server) CreateProject(path, defaultBranch string) error {
 	return err
 }
 
+// ServeRepository makes a project of a bare repository that stands already. It
+// is only read, so that many servers may share it.
+func (s *Server) ServeRepository(path, defaultBranch, dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.projects = append(s.projects, &project{id: s.id(), path: path, branch: defaultBranch, dir: dir, pushers: map[string]*user{}})
+}
+
 // Fork makes a project that is a copy of another, to open merge requests from.
 func (s *Server) Fork(project, path string) error {
 	s.mu.Lock()

@@ -20,6 +20,7 @@ import (
 // free port of 127.0.0.1.
 type Options struct {
 	Listen string       // "127.0.0.1:0" when empty
+	On     net.Listener // in the place of Listen, so that a test can have it in memory
 	TLS    bool         // serve HTTPS under a certificate of its own authority
 	Dir    string       // where repositories live; a temporary folder when empty
 	Logger *slog.Logger // nothing is logged when nil
@@ -40,6 +41,8 @@ type Server struct {
 	http   *http.Server
 	hooked sync.WaitGroup // webhooks under way
 
+	commitsSeen sync.Map // "folder hash" of commits that were found
+
 	mu       sync.Mutex // guards all below and what hangs on it
 	nextID   int
 	projects []*project
@@ -56,9 +59,11 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.New("cannot start GitLab double: git is not on PATH (Debian package git)")
 	}
-	listener, err := listen(o.Listen)
-	if err != nil {
-		return nil, err
+	listener := o.On
+	if listener == nil {
+		if listener, err = listen(o.Listen); err != nil {
+			return nil, err
+		}
 	}
 	s := &Server{log: o.Logger, gitBin: gitBin, dir: o.Dir, writing: map[string]bool{}}
 	if s.log == nil {

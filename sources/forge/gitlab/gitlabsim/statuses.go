@@ -61,6 +61,15 @@ var eventOf = map[string]string{
 // Statuses are the statuses that stand on a commit, oldest first: the newest
 // of each name in each pipeline.
 func (s *Server) Statuses(project, sha string) []Status {
+	return s.statuses(project, sha, func(st *status) bool { return !st.retried })
+}
+
+// Written are all statuses that a commit ever got, oldest first.
+func (s *Server) Written(project, sha string) []Status {
+	return s.statuses(project, sha, func(*status) bool { return true })
+}
+
+func (s *Server) statuses(project, sha string, wanted func(*status) bool) []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.projectNamed(project)
@@ -69,7 +78,7 @@ func (s *Server) Statuses(project, sha string) []Status {
 	}
 	var list []Status
 	for _, st := range p.statuses {
-		if st.pipeline.sha == sha && !st.retried {
+		if st.pipeline.sha == sha && wanted(st) {
 			list = append(list, Status{
 				ID: st.id, Pipeline: st.pipeline.id, Ref: st.pipeline.ref, Name: st.name,
 				State: st.state, Description: st.description, TargetURL: st.target, Author: st.author.name,
@@ -93,7 +102,10 @@ func (s *Server) postStatus(c *call) (any, error) {
 	if sha == "" {
 		return nil, notFound("Commit")
 	}
-	branch := s.branchWith(c.project, sha)
+	branch := ""
+	if c.params["ref"] == "" {
+		branch = s.branchWith(c.project, sha)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, err := s.pipelineFor(c, sha, branch)

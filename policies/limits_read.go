@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/glob"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/provost-dev/provost/policies/strict"
 	"github.com/provost-dev/provost/projects"
 )
 
@@ -38,11 +39,11 @@ func readLimits(tree projects.Tree) (limits, []projects.Problem) {
 // must not be used.
 func decodeLimits(data []byte) (limits, []projects.Problem) {
 	r := &limitsReader{
-		reader: reader{file: limitsFile, lines: strings.Split(string(data), "\n")},
+		Reader: strict.Reader{File: limitsFile, Lines: strings.Split(string(data), "\n")},
 		limits: defaultLimits(),
 	}
-	if root := r.document(data); root != nil {
-		r.mapping(root, "the limits", map[string]func(*yaml.Node){
+	if root := r.Document(data); root != nil {
+		r.Mapping(root, "the limits", map[string]func(*yaml.Node){
 			"apiVersion": r.word("apiVersion", apiVersion),
 			"kind":       r.word("kind", "Limits"),
 			"quotas":     r.quotas,
@@ -51,19 +52,19 @@ func decodeLimits(data []byte) (limits, []projects.Problem) {
 			"warn":       r.warn,
 		})
 	}
-	return r.limits, r.problems
+	return r.limits, r.Problems
 }
 
 type limitsReader struct {
-	reader
+	strict.Reader
 	limits limits
 }
 
 // word demands one certain value.
 func (r *limitsReader) word(key, want string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		if got, ok := r.text(n, key); ok && got != want {
-			r.complain(n, "write "+want, "%s must be %s", key, want)
+		if got, ok := r.Text(n, key); ok && got != want {
+			r.Complain(n, "write "+want, "%s must be %s", key, want)
 		}
 	}
 }
@@ -73,19 +74,19 @@ func (r *limitsReader) quotas(n *yaml.Node) {
 	for _, scope := range scopes {
 		known[scope] = func(n *yaml.Node) { r.limits.Quotas[scope] = r.quota(n, "the quotas of a "+scope) }
 	}
-	r.mapping(n, "quotas", known)
+	r.Mapping(n, "quotas", known)
 }
 
 // quota reads the default first, wherever it stands, because exceptions build on it.
 func (r *limitsReader) quota(n *yaml.Node, what string) quota {
 	q := quota{Default: noLimits(), Except: map[string]amounts{}}
 	var except *yaml.Node
-	r.mapping(n, what, map[string]func(*yaml.Node){
+	r.Mapping(n, what, map[string]func(*yaml.Node){
 		"default": func(n *yaml.Node) { q.Default = r.amounts(n, q.Default) },
 		"except":  func(n *yaml.Node) { except = n },
 	})
 	if except != nil {
-		r.entries(except, "except", func(name, value *yaml.Node) { q.Except[name.Value] = r.amounts(value, q.Default) })
+		r.Entries(except, "except", func(name, value *yaml.Node) { q.Except[name.Value] = r.amounts(value, q.Default) })
 	}
 	return q
 }
@@ -94,19 +95,19 @@ func (r *limitsReader) amounts(n *yaml.Node, base amounts) amounts {
 	known := map[string]func(*yaml.Node){}
 	for d := range dimensions {
 		known[d.String()] = func(n *yaml.Node) {
-			text, ok := r.text(n, d.String())
+			text, ok := r.Text(n, d.String())
 			if !ok {
 				return
 			}
 			amount, ok := parseAmount(d, text)
 			if !ok {
-				r.complain(n, amountHints[d], "cannot read %q as %s", text, d)
+				r.Complain(n, amountHints[d], "cannot read %q as %s", text, d)
 				return
 			}
 			base[d] = amount
 		}
 	}
-	r.mapping(n, "a quota", known)
+	r.Mapping(n, "a quota", known)
 	return base
 }
 
@@ -142,22 +143,22 @@ func parseAmount(d dimension, text string) (int64, bool) {
 }
 
 func (r *limitsReader) allow(n *yaml.Node) {
-	r.items(n, "allow", func(item *yaml.Node) {
+	r.Items(n, "allow", func(item *yaml.Node) {
 		a := allowance{Lists: map[string][]string{}}
 		known := map[string]func(*yaml.Node){"for": r.pattern("for", &a.For)}
 		for _, subject := range allowSubjects {
 			known[subject] = func(n *yaml.Node) { a.Lists[subject] = r.patterns(n, subject) }
 		}
-		r.mapping(item, "an entry of allow", known)
+		r.Mapping(item, "an entry of allow", known)
 		r.complete(item, a.For, len(a.Lists) > 0, "one of "+strings.Join(allowSubjects, ", "))
 		r.limits.Allow = append(r.limits.Allow, a)
 	})
 }
 
 func (r *limitsReader) names(n *yaml.Node) {
-	r.items(n, "names", func(item *yaml.Node) {
+	r.Items(n, "names", func(item *yaml.Node) {
 		var entry naming
-		r.mapping(item, "an entry of names", map[string]func(*yaml.Node){
+		r.Mapping(item, "an entry of names", map[string]func(*yaml.Node){
 			"for":  r.pattern("for", &entry.For),
 			"like": func(n *yaml.Node) { entry.Like = r.patterns(n, "like") },
 		})
@@ -171,20 +172,20 @@ func (r *limitsReader) complete(n *yaml.Node, who string, says bool, what string
 	switch {
 	case n.Kind != yaml.MappingNode: // complained about already
 	case who == "":
-		r.complain(n, `for example for: "cohort/*"`, "the entry does not say for whom it is")
+		r.Complain(n, `for example for: "cohort/*"`, "the entry does not say for whom it is")
 	case !says:
-		r.complain(n, "", "the entry needs %s", what)
+		r.Complain(n, "", "the entry needs %s", what)
 	}
 }
 
 func (r *limitsReader) pattern(what string, to *string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		text, ok := r.text(n, what)
+		text, ok := r.Text(n, what)
 		if !ok {
 			return
 		}
 		if _, err := glob.Compile(strings.ReplaceAll(text, "{student}", "x")); err != nil {
-			r.complain(n, `* stands for any text, ? for one character`, "cannot read the pattern %q: %v", text, err)
+			r.Complain(n, `* stands for any text, ? for one character`, "cannot read the pattern %q: %v", text, err)
 			return
 		}
 		*to = text
@@ -197,7 +198,7 @@ func (r *limitsReader) patterns(n *yaml.Node, what string) []string {
 	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
 		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
 	}
-	r.items(n, what, func(item *yaml.Node) {
+	r.Items(n, what, func(item *yaml.Node) {
 		var p string
 		if r.pattern("an item of "+what, &p)(item); p != "" {
 			list = append(list, p)
@@ -210,19 +211,19 @@ func (r *limitsReader) warn(n *yaml.Node) {
 	known := map[string]func(*yaml.Node){}
 	for _, what := range slices.Sorted(maps.Keys(r.limits.Warn)) {
 		known[what] = func(n *yaml.Node) {
-			text, ok := r.text(n, what)
+			text, ok := r.Text(n, what)
 			if !ok {
 				return
 			}
 			percent, ok := parsePercent(text)
 			if !ok {
-				r.complain(n, "write a percentage such as 90 %, or unlimited", "cannot read %q as a share of %s", text, what)
+				r.Complain(n, "write a percentage such as 90 %, or unlimited", "cannot read %q as a share of %s", text, what)
 				return
 			}
 			r.limits.Warn[what] = percent
 		}
 	}
-	r.mapping(n, "warn", known)
+	r.Mapping(n, "warn", known)
 }
 
 func parsePercent(text string) (int64, bool) {

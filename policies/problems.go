@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/provost-dev/provost/policies/strict"
 	"github.com/provost-dev/provost/projects"
 )
 
@@ -60,7 +61,7 @@ func regoProblem(tree projects.Tree, at *ast.Location, message string) projects.
 	p := projects.Problem{Message: message}
 	if at != nil {
 		p.File, p.Line, p.Column = at.File, at.Row, at.Col
-		p.Excerpt = excerpt(strings.Split(string(tree[at.File].Data), "\n"), at.Row)
+		p.Excerpt = strict.Excerpt(strings.Split(string(tree[at.File].Data), "\n"), at.Row)
 	}
 	return p
 }

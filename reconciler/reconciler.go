@@ -60,6 +60,7 @@ type Reconciler struct {
 	// answered is the commit of the last pass. What stands on it is its verdict,
 	// which the first steps of another pass over it must not hide again.
 	answered string
+	memory   projects.Memory // of what the branch declared in the last pass
 }
 
 // RunOnce makes one pass. The pass says what happened to every change; the
@@ -71,7 +72,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	}
 	pass := r.begin(ctx, snapshot)
 
-	campus := projects.Load(snapshot.Tree)
+	campus := r.memory.Load(snapshot.Tree)
 	r.validated(ctx, pass, campus)
 
 	live := r.observe(ctx)

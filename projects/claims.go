@@ -2,6 +2,7 @@ package projects
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -15,6 +16,30 @@ type dispute struct {
 type claimant struct {
 	machine *machine
 	place   place
+}
+
+// register knows who claims what, so that the looking for disputes can be left
+// out where there is none: nearly always.
+type register struct {
+	last     map[thing]entry // of the claims of each thing
+	disputed bool            // whether units may have claimed the same
+}
+
+type entry struct {
+	unit  *unit
+	place place
+}
+
+// enter notes a claim of a unit. Where the same unit has made it before it is
+// not noted, and the place of the other one comes back.
+func (r *register) enter(c claim, u *unit) (first place, twice bool) {
+	other, known := r.last[c.what]
+	if known && other.unit == u {
+		return other.place, true
+	}
+	r.disputed = r.disputed || known
+	r.last[c.what] = entry{u, c.place}
+	return place{}, false
 }
 
 // settle decides between machines of different files that claim the same thing.
@@ -43,18 +68,12 @@ func settle(machines []*machine, live *liveState) (map[*machine]string, []Proble
 }
 
 // disputes are the claims made more than once, in the order of the machines.
-// Nearly all are made once: those only pass through the counting.
 func disputes(machines []*machine) []dispute {
 	times := make(map[thing]int, 2*len(machines))
-	disputed := false
 	for _, m := range machines {
 		for _, c := range m.claims {
 			times[c.what]++
-			disputed = disputed || times[c.what] > 1
 		}
-	}
-	if !disputed {
-		return nil
 	}
 	index := map[thing]int{}
 	var all []dispute
@@ -160,23 +179,41 @@ func (l *liveState) foreignUser(what thing) inventory.Key {
 	return ""
 }
 
-// withLive gives a machine the claims that only the live state shows: the
-// address that DHCP already reserves for it.
-func (m *machine) withLive(live *liveState) *machine {
+// withLive gives machines the claims that only the live state shows, the
+// addresses that DHCP already reserves for them, and reports whether any of
+// these is claimed by another, too.
+func (c *Campus) withLive(live *liveState) (machines []*machine, disputed bool) {
+	if len(live.reserved) == 0 {
+		return c.machines, false
+	}
+	machines = slices.Clone(c.machines)
+	reserved := map[thing]bool{}
+	for i, m := range machines {
+		a, ok := live.reservedFor(m)
+		if !ok {
+			continue
+		}
+		more := claim{thing{kind: anIP, name: a.String()}, m.place}
+		_, declared := c.claims.last[more.what]
+		disputed = disputed || declared || reserved[more.what]
+		reserved[more.what] = true
+		with := *m
+		with.claims = append(m.claims[:len(m.claims):len(m.claims)], more)
+		machines[i] = &with
+	}
+	return machines, disputed
+}
+
+// reservedFor is the address that DHCP reserves for a live machine that wants one.
+func (l *liveState) reservedFor(m *machine) (netip.Addr, bool) {
 	if m.dhcp != "reserve" {
-		return m
+		return netip.Addr{}, false
 	}
-	guest, ok := live.guestOf(m)
+	guest, ok := l.guestOf(m)
 	if !ok {
-		return m
+		return netip.Addr{}, false
 	}
-	a, ok := live.reservationOf(m, guest.Attrs["net0.mac"])
-	if !ok {
-		return m
-	}
-	with := *m
-	with.claims = append(m.claims[:len(m.claims):len(m.claims)], claim{thing{kind: anIP, name: a.String()}, m.place})
-	return &with
+	return l.reservationOf(m, guest.Attrs["net0.mac"])
 }
 
 // reservationOf is the address that DHCP reserves for net0 of a machine.

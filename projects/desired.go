@@ -1,18 +1,15 @@
 package projects
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/provost-dev/provost/inventory"
 )
 
 // Problems are all errors that show without a live state, in reading order.
-func (c *Campus) Problems() []Problem {
-	_, disputed := settle(c.machines, indexLive(nil))
-	return sortProblems(slices.Concat(c.problems, disputed))
-}
+func (c *Campus) Problems() []Problem { return slices.Clone(c.declared) }
 
 // Desired says what should be, given what is live. It is pure: the same tree and
 // the same live state give the same answer, whatever the order of either.
@@ -20,12 +17,14 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b := &builder{settings: c.settings, live: indexLive(live)}
 	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}}
 	c.describe(&b.out)
-	machines := make([]*machine, len(c.machines))
-	for i, m := range c.machines {
-		machines[i] = m.withLive(b.live)
+	machines, contested := c.withLive(b.live)
+	b.out.Problems = slices.Clone(c.problems)
+	var refused map[*machine]string
+	if contested || c.claims.disputed {
+		var disputes []Problem
+		refused, disputes = settle(machines, b.live)
+		b.out.Problems = append(b.out.Problems, disputes...)
 	}
-	refused, disputed := settle(machines, b.live)
-	b.out.Problems = slices.Concat(c.problems, disputed)
 	sites := make([]site, len(machines))
 	for i, m := range machines {
 		guest, isLive := b.live.guestOf(m)
@@ -33,6 +32,7 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 		b.sites = append(b.sites, &sites[i])
 	}
 	b.refuseTaken()
+	b.refuseKept()
 	b.assignVMIDs()
 	b.assignMACs()
 	b.assignAddresses()
@@ -56,7 +56,10 @@ func (c *Campus) sound() []*machine {
 		}
 	}
 	slices.SortFunc(all, func(x, y *machine) int {
-		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.owner.Unit, y.owner.Unit))
+		if c := strings.Compare(string(x.key), string(y.key)); c != 0 {
+			return c
+		}
+		return strings.Compare(x.owner.Unit, y.owner.Unit)
 	})
 	return all
 }
@@ -64,6 +67,7 @@ func (c *Campus) sound() []*machine {
 // describe fills in files and units.
 func (c *Campus) describe(out *Desired) {
 	out.Files[campusFile] = c.broken
+	out.Retention = Retention{byDefault: c.retain(), units: map[string]int{}}
 	for p, r := range c.rosters {
 		out.Files[p] = r.broken()
 	}
@@ -74,6 +78,7 @@ func (c *Campus) describe(out *Desired) {
 		}
 		out.Files[u.path] = reason
 		out.Units[u.owner.Unit] = 0
+		out.Retention.units[u.owner.Unit] = u.retain
 		if reason == "" {
 			out.Units[u.owner.Unit] = len(u.machines)
 		}

@@ -10,9 +10,6 @@ import (
 // readDNS settles the machine's names and the records that are known already.
 func (d *draft) readDNS() {
 	d.readZone()
-	if v, _ := d.get("nameserver"); v.set() {
-		d.attrs["nameserver"] = strings.Join(readAddresses(v), " ")
-	}
 	d.dns = d.dnsMode()
 	if d.fqdn != "" && d.dns != "none" {
 		d.claim(d.place, thing{kind: aDNSName, name: d.fqdn})
@@ -26,6 +23,12 @@ func (d *draft) readDNS() {
 		}
 	}
 	d.readOtherNames()
+}
+
+func (d *draft) readNameservers() {
+	if v, _ := d.get("nameserver"); v.set() {
+		d.attrs["nameserver"] = strings.Join(readAddresses(v), " ")
+	}
 }
 
 func (d *draft) readZone() {

@@ -11,9 +11,9 @@ const apiVersion = "provost/v1"
 
 // These documents are what the three kinds of files must look like.
 var (
-	campusShape  = makeCampusShape()
-	projectShape = makeProjectShape()
-	cohortShape  = makeCohortShape()
+	campusShape  = indexed(makeCampusShape())
+	projectShape = indexed(makeProjectShape())
+	cohortShape  = indexed(makeCohortShape())
 )
 
 var (
@@ -21,6 +21,7 @@ var (
 	aName    = &shape{kind: text, like: nameLike}
 	nameList = &shape{kind: list, elem: aName}
 	anyText  = &shape{kind: list, elem: aText}
+	anything = &shape{kind: free}
 )
 
 func makeCampusShape() *shape {
@@ -53,6 +54,7 @@ func makeCampusShape() *shape {
 		{"apiVersion", &shape{kind: text, enum: []string{apiVersion}}, true},
 		{"kind", &shape{kind: text, enum: []string{"Campus"}}, true},
 		{"name", described("stands in the mark of everything that provost makes: never change it", shape{kind: text, like: unitLike}), true},
+		{"retain", retain, false},
 		{"clusters", &shape{kind: object, name: unitLike, rest: cluster}, true},
 		{"networks", &shape{kind: object, name: nameLike, rest: network}, false},
 		{"zones", &shape{kind: object, name: hostLike, rest: zone}, false},
@@ -75,6 +77,7 @@ func makeProjectShape() *shape {
 		{"cluster", described("the cluster that the machines are on", *aName), true},
 		{"workspace", described("what policies call this kind of file; projects where it is left out", *aName), false},
 		{"ansible", ansible, false},
+		{"retain", retain, false},
 		{"defaults", described("what the machines below are unless they say otherwise", shape{kind: object, keys: sharedKeys()}), false},
 		{"ct", described("LXC containers", shape{kind: list, elem: &ct}), false},
 		{"vm", described("QEMU machines", shape{kind: list, elem: &vm}), false},
@@ -98,6 +101,7 @@ func makeCohortShape() *shape {
 		{"cluster", described("the cluster that the machines are on", *aName), true},
 		{"workspace", described("what policies call this kind of file; cohorts where it is left out", *aName), false},
 		{"title", described("the cohort as people call it; the file's name where it is left out", *aText), false},
+		{"retain", retain, false},
 		{"template", template, true},
 		{"flavours", described("named differences from the template, which students may ask for", shape{kind: object, name: nameLike, rest: &flavour}), false},
 		{"roster", described("a CSV file beside this one, with the columns login, name and any scalar key of a student", *aText), false},

@@ -57,7 +57,7 @@ func (d *draft) readBase() {
 		v.refuse("name a template to clone", "a QEMU machine cannot be made from the container template %s", v.text)
 	case fromOS && osTemplate.MatchString(v.text):
 		d.attrs["create.base"] = "ostemplate:" + v.text
-	case !fromOS && nameLike.re.MatchString(v.text):
+	case !fromOS && nameLike.match(v.text):
 		d.attrs["create.base"] = "template:" + v.text
 	default:
 		v.refuse("write storage:name for an OS template, or a template's name or VMID", "%q is not a base", v.text)
@@ -107,8 +107,7 @@ func (d *draft) readKeySets(clonedContainer bool) {
 	}
 }
 
-// readTexts reads tags and description.
-func (d *draft) readTexts() {
+func (d *draft) readTags() {
 	tags, declared := []string{"provost", tag(d.owner.Unit)}, false
 	for depth, l := range d.layers {
 		if d.adopt != 0 && depth > 0 {
@@ -126,12 +125,16 @@ func (d *draft) readTexts() {
 		slices.Sort(tags)
 		d.attrs["tags"] = strings.Join(slices.Compact(tags), ";")
 	}
+}
+
+func (d *draft) readDescription() {
 	v, _ := d.get("description")
 	switch {
 	case v.set():
-		d.attrs["description"] = strings.TrimSpace(d.expand(v.text))
+		d.text = strings.TrimSpace(d.fill.in(v.text))
+	case d.owner.Student != "" && d.adopt == 0 && d.lxc:
+		d.text = d.fill.in("CT perso pour {name} - {cohort}")
 	case d.owner.Student != "" && d.adopt == 0:
-		what := map[bool]string{true: "CT", false: "VM"}[d.lxc]
-		d.attrs["description"] = d.expand(what + " perso pour {name} - {cohort}")
+		d.text = d.fill.in("VM perso pour {name} - {cohort}")
 	}
 }

@@ -26,7 +26,9 @@ type Campus struct {
 	rosters  map[string]*roster
 	keys     map[string]keySet
 	files    []*file // all that were read
-	problems []Problem
+	claims   register
+	problems []Problem // that show in one file
+	declared []Problem // and those that show without a live state
 }
 
 // roster is a CSV file, read once however many cohorts name it.
@@ -39,7 +41,7 @@ type roster struct {
 // Load reads a tree. It never fails: what is wrong is in Problems, and what can
 // be understood beside it is there.
 func Load(tree Tree) *Campus {
-	c := &Campus{rosters: map[string]*roster{}, keys: map[string]keySet{}}
+	c := &Campus{rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: register{last: map[thing]entry{}}}
 	paths := slices.Sorted(maps.Keys(tree))
 	c.loadSettings(tree)
 	for _, p := range paths {
@@ -127,9 +129,9 @@ func (c *Campus) loadUnit(p string, content File) {
 	}
 	f, ok := c.open(p, content)
 	f.owner = inventory.Owner{File: p, Unit: kind + "/" + baseName(p)}
-	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), models: map[string]*machine{}, claimed: map[thing]place{}}
+	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), models: map[string]*draft{}, claims: &c.claims}
 	c.units = append(c.units, u)
-	if !unitLike.re.MatchString(baseName(p)) {
+	if !unitLike.match(baseName(p)) {
 		f.whole().refuse("rename the file: "+unitLike.rule, "the file's name is the %s's, and %q is not %s", kind, baseName(p), unitLike.what)
 	}
 	if !ok {
@@ -145,6 +147,7 @@ func (c *Campus) loadUnit(p string, content File) {
 func (c *Campus) readProject(u *unit, data []byte) {
 	v, _ := u.readYAML(data, projectShape)
 	u.readWorkspace(v, "projects")
+	u.retain = readRetain(v, c.retain())
 	if c.settings != nil && v.get("cluster").set() && v.sound("defaults") {
 		u.readProject(v)
 	}
@@ -153,6 +156,7 @@ func (c *Campus) readProject(u *unit, data []byte) {
 func (c *Campus) readCohort(u *unit, data []byte) {
 	v, _ := u.readYAML(data, cohortShape)
 	u.readWorkspace(v, "cohorts")
+	u.retain = readRetain(v, c.retain())
 	students, ok := c.rosterOf(u, v.get("roster"))
 	if ok && c.settings != nil && v.get("cluster").set() && v.get("template").set() && v.sound("flavours") {
 		u.readCohort(v, students)
@@ -213,4 +217,9 @@ func (c *Campus) collect() {
 	}
 	c.problems = sortProblems(c.problems)
 	c.machines = c.sound()
+	c.declared = c.problems
+	if c.claims.disputed {
+		_, disputed := settle(c.machines, indexLive(nil))
+		c.declared = sortProblems(slices.Concat(c.problems, disputed))
+	}
 }

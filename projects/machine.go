@@ -1,8 +1,6 @@
 package projects
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -20,18 +18,21 @@ type machine struct {
 	cluster  *cluster
 	hostname string
 	fqdn     string // "" where the host name lies in no zone
-	attrs    inventory.Attrs
-	nics     []nic
-	dhcp     string // authorise, reserve or none
-	dns      string // managed, by-dhcp or none
-	ranges   []addressRange
-	power    string
-	rebuild  int
-	vmid     int // declared, or 0
-	adopt    int // VMID of the machine to take over, or 0
-	was      inventory.Key
-	records  []inventory.Resource // those that need no live state
-	claims   []claim
+	text     string // description, or "" where there is none
+	// attrs are all but the name and the description. Machines that are alike
+	// have them in common, so nobody writes to them once they are read.
+	attrs   inventory.Attrs
+	nics    []nic
+	dhcp    string // authorise, reserve or none
+	dns     string // managed, by-dhcp or none
+	ranges  []addressRange
+	power   string
+	rebuild int
+	vmid    int // declared, or 0
+	adopt   int // VMID of the machine to take over, or 0
+	was     inventory.Key
+	records []inventory.Resource // those that need no live state
+	claims  []claim
 }
 
 // nic is one interface, as far as it is declared.
@@ -57,24 +58,28 @@ type thing struct {
 	on   string // the cluster, where each has its own
 }
 
-type thingKind string
+type thingKind int
 
-// The kinds of things, in the words of messages.
 const (
-	aVMID    thingKind = "VMID"
-	aHost    thingKind = "host name"
-	aMAC     thingKind = "MAC address"
-	anIP     thingKind = "address"
-	aDNSName thingKind = "DNS name"
-	aTXT     thingKind = "TXT record"
+	aVMID thingKind = iota
+	aHost
+	aMAC
+	anIP
+	aDNSName
+	aTXT
 )
+
+// String is a kind in the words of messages.
+func (k thingKind) String() string {
+	return [...]string{"VMID", "host name", "MAC address", "address", "DNS name", "TXT record"}[k]
+}
 
 // String is a thing for people: "VMID 20030 on cri", "address 192.168.79.170".
 func (t thing) String() string {
 	if t.on != "" {
-		return string(t.kind) + " " + t.name + " on " + t.on
+		return t.kind.String() + " " + t.name + " on " + t.on
 	}
-	return string(t.kind) + " " + t.name
+	return t.kind.String() + " " + t.name
 }
 
 // layer is one place where a machine's keys may be said. Shared layers serve
@@ -91,9 +96,8 @@ type draft struct {
 	unit   *unit
 	lxc    bool
 	layers []layer
-	host   string   // pattern of the host name where nothing says one
-	fill   []string // what {login} and its like stand for, in pairs
-	n      int      // from 1; 0 where there is no count
+	host   string // pattern of the host name where nothing says one
+	fill   filling
 	zone   *zone
 }
 
@@ -149,23 +153,25 @@ func (d *draft) read() machine {
 	d.readBase()
 	d.readNetworks()
 	d.readAddressing()
+	d.readNameservers()
 	d.readDNS()
-	d.readTexts()
+	d.readTags()
+	d.readDescription()
 	d.requireAll()
 	return d.machine
 }
 
-// readLike reads the names and leaves the rest as it is with a machine that has
-// the same layers but for names.
-func (d *draft) readLike(model *machine) machine {
-	at, owner := d.place, d.owner
-	d.machine = *model
-	d.place, d.owner = at, owner
-	d.attrs, d.claims, d.records = maps.Clone(model.attrs), make([]claim, 0, len(model.claims)), nil
-	d.readName()
-	d.readDNS()
-	d.readTexts()
-	return d.machine
+// like is the machine of another student, who asks for nothing of his own. Only
+// names are read; the rest is as it is with the machine that the draft has read.
+func (d *draft) like(student value) machine {
+	next := *d
+	next.layers[0] = layer{value: student} // the draft itself is not read again
+	next.isOf(student)
+	next.claims, next.records = make([]claim, 0, len(d.claims)), nil
+	next.readName()
+	next.readDNS()
+	next.readDescription()
+	return next.machine
 }
 
 // claimsMore reports whether a machine claims more than its names.
@@ -180,58 +186,18 @@ func (d *draft) readName() {
 		pattern = v.text
 		d.place = v.place
 	}
-	if d.n > 0 && !strings.Contains(pattern, "{n") {
+	if d.fill.n > 0 && !strings.Contains(pattern, "{n") {
 		if v.set() {
 			v.refuse("write it as "+pattern+"-{n}", "count makes several machines, but the host name has no {n}")
 		}
 		pattern += "-{n}"
 	}
-	d.hostname = d.expand(pattern)
+	d.hostname = d.fill.in(pattern)
 	if !validHost(d.hostname) {
 		d.place.refuse("letters, digits and dashes, 63 between dots; {login} and {n} are filled in", "%q is not a host name", d.hostname)
 	}
 	d.key = inventory.MakeKey(d.cluster.name, inventory.KindGuest, d.hostname)
-	d.attrs["name"] = d.hostname
 	d.claim(d.place, thing{aHost, d.hostname, d.cluster.name})
-}
-
-// expand fills in {login}, {n}, {n:02} and, in descriptions, {name} and others.
-func (d *draft) expand(s string) string {
-	if !strings.Contains(s, "{") {
-		return s
-	}
-	pairs := d.fill
-	if d.n > 0 {
-		pairs = append(slices.Clone(pairs), "{n}", strconv.Itoa(d.n))
-		for width := 2; width <= 4; width++ {
-			pairs = append(pairs, fmt.Sprintf("{n:0%d}", width), fmt.Sprintf("%0*d", width, d.n))
-		}
-	}
-	return fillIn(s, pairs)
-}
-
-// fillIn replaces the first of each pair by the second, once over. It does what
-// a strings.Replacer does, which takes long to make and serves one machine only.
-func fillIn(s string, pairs []string) string {
-	var b strings.Builder
-	for {
-		at := strings.IndexByte(s, '{')
-		if at < 0 {
-			b.WriteString(s)
-			return b.String()
-		}
-		b.WriteString(s[:at])
-		s = s[at:]
-		word, text := s[:1], s[:1]
-		for i := 0; i < len(pairs); i += 2 {
-			if strings.HasPrefix(s, pairs[i]) {
-				word, text = pairs[i], pairs[i+1]
-				break
-			}
-		}
-		b.WriteString(text)
-		s = s[len(word):]
-	}
 }
 
 func (d *draft) claim(at place, what thing) { d.claims = append(d.claims, claim{what, at}) }
@@ -239,10 +205,10 @@ func (d *draft) claim(at place, what thing) { d.claims = append(d.claims, claim{
 // alone reports whether a key is said and may be: ten machines alike cannot
 // have one VMID.
 func (d *draft) alone(v value, name string) bool {
-	if v.set() && d.n > 0 {
+	if v.set() && d.fill.n > 0 {
 		v.refuse("declare that machine by itself", "%s can be said of one machine only, not with count", name)
 	}
-	return v.set() && d.n == 0
+	return v.set() && d.fill.n == 0
 }
 
 // readLife reads what concerns the machine's days: power, rebuild, names before.

@@ -97,7 +97,7 @@ func (d *draft) netOption(spec *netSpec, v value, option string) bool {
 	case "gw6":
 		spec.gw6 = text
 	case "mac":
-		if !macLike.re.MatchString(text) {
+		if !macLike.match(text) {
 			macLike.refuse(v.place, text)
 			return false
 		}
@@ -124,7 +124,7 @@ func (d *draft) checkOption(v value, name, attr, text string) bool {
 	switch {
 	case attr == "name" && !d.lxc, attr == "model" && d.lxc:
 		v.refuse("remove it", "%s is for %s", name, map[bool]string{true: "QEMU machines only", false: "containers only"}[d.lxc])
-	case !optionLike[attr].re.MatchString(text):
+	case !optionLike[attr].match(text):
 		optionLike[attr].refuse(v.place, text)
 	default:
 		return true

@@ -134,7 +134,7 @@ func (d *draft) readIPv6(n *nic, ip6, gw6 value) {
 // countUp gives the machines of a count the addresses that follow.
 func (d *draft) countUp(v value, p netip.Prefix, gateway netip.Addr) netip.Prefix {
 	a := p.Addr()
-	for range d.n - 1 {
+	for range d.fill.n - 1 {
 		if a = a.Next(); !a.IsValid() || !p.Contains(a) || isEdge(a, p) || a == gateway {
 			v.refuse("begin lower, or count fewer", "counting up from %s meets the gateway or the end of %s", p.Addr(), p.Masked())
 			return netip.Prefix{}

@@ -60,11 +60,15 @@ func inOrder(lists ...[]inventory.Resource) []inventory.Resource {
 }
 
 func (b *builder) guestOf(s *site) inventory.Resource {
-	attrs := make(inventory.Attrs, len(s.attrs)+2+len(s.nics))
+	attrs := maps.Clone(s.attrs)
 	if s.adopt != 0 {
 		b.keep(s, attrs)
+		maps.Copy(attrs, s.attrs)
 	}
-	maps.Copy(attrs, s.attrs)
+	attrs["name"] = s.hostname
+	if s.text != "" {
+		attrs["description"] = s.text
+	}
 	attrs["vmid"] = strconv.Itoa(s.vmid)
 	if s.node != "" {
 		attrs["node"] = s.node
@@ -77,6 +81,7 @@ func (b *builder) guestOf(s *site) inventory.Resource {
 			attrs["nets"] = withNet(attrs["nets"], n.name)
 		}
 	}
+	s.comeBack(attrs)
 	delete(attrs, "rebuild")
 	if n := s.rebuilt(); n > 0 {
 		attrs["rebuild"] = strconv.Itoa(n)
@@ -92,9 +97,12 @@ func (b *builder) guestOf(s *site) inventory.Resource {
 // the declared fields only, so the others are as they are.
 func (b *builder) keep(s *site, attrs inventory.Attrs) {
 	for name, text := range b.known(s).Attrs {
-		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "why", "status"}, name) {
+		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "why", "status", inventory.AttrRetired, inventory.AttrRetain}, name) {
 			attrs[name] = text
 		}
+	}
+	if tags, tagged := attrs["tags"]; tagged && s.retired() {
+		attrs["tags"] = inventory.UntagRetired(tags)
 	}
 }
 
@@ -143,6 +151,8 @@ func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
 	switch {
 	case s.power == "running" && (isLive || s.adopt == 0):
 		state, boot = "running", "done"
+	case s.power == "ignore" && boot == "new" && s.retired():
+		state, boot = "running", "done" // it ran until provost stopped it
 	case s.power == "initial" && (boot == "new" || !isLive && s.adopt == 0):
 		state, boot = "running", "done"
 	case !isLive:

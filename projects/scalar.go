@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,19 +15,63 @@ type pattern struct {
 	re   *regexp.Regexp
 	what string // "a date"
 	rule string // how to write one
+	// plain says the same as re of a text of plain letters, where there is a
+	// quicker way: most texts of a campus are names.
+	plain func(string) bool
 }
 
-func like(expr, what, rule string) *pattern { return &pattern{regexp.MustCompile(expr), what, rule} }
+func like(expr, what, rule string) *pattern {
+	return &pattern{re: regexp.MustCompile(expr), what: what, rule: rule}
+}
+
+// letters is a pattern of texts of at most most letters out of a class such as
+// "a-z0-9", and, but for the first one, out of others.
+func letters(class, others string, most int, what, rule string) *pattern {
+	p := like(fmt.Sprintf(`^[%s][%s%s]{0,%d}$`, class, class, others, most-1), what, rule)
+	p.plain = func(s string) bool { return len(s) <= most && spelled(s, class, others) }
+	return p
+}
+
+// spelled reports whether a text is made of letters of a class and, after the
+// first one, others.
+func spelled(s, class, others string) bool {
+	for i := range len(s) {
+		if !inClass(s[i], class) && (i == 0 || strings.IndexByte(others, s[i]) < 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// inClass reports whether c is in one of the ranges of a class.
+func inClass(c byte, class string) bool {
+	for i := 0; i+2 < len(class); i += 3 {
+		if class[i] <= c && c <= class[i+2] {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pattern) match(s string) bool {
+	if p.plain != nil {
+		return p.plain(s)
+	}
+	return p.re.MatchString(s)
+}
 
 // refuse says what is not so, and how it would be.
 func (p *pattern) refuse(at place, written string) {
 	hint := p.rule
-	if lower := strings.ToLower(written); lower != written && p.re.MatchString(lower) {
+	if lower := strings.ToLower(written); lower != written && p.match(lower) {
 		hint = "did you mean " + lower + "?"
 	}
 	at.refuse(hint, "%q is not %s", written, p.what)
 }
 
+var truths = map[string]string{"true": "1", "1": "1", "false": "0", "0": "0"}
+
+// digits is what checkNumber takes, for the JSON Schema.
 var digits = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})$`)
 
 // scalar checks one written word against a shape and returns its canonical
@@ -37,7 +82,7 @@ func (s *shape) scalar(at place, written string) (value, bool) {
 	case whole:
 		return v, s.checkNumber(at, written)
 	case truth:
-		canonical, ok := map[string]string{"true": "1", "1": "1", "false": "0", "0": "0"}[strings.ToLower(written)]
+		canonical, ok := truths[strings.ToLower(written)]
 		if v.text = canonical; !ok {
 			at.refuse("write true or false", "%q is neither true nor false", written)
 		}
@@ -50,7 +95,7 @@ func (s *shape) scalar(at place, written string) (value, bool) {
 func (s *shape) checkNumber(at place, written string) bool {
 	n, err := strconv.Atoi(written)
 	switch {
-	case !digits.MatchString(written) || err != nil:
+	case err != nil || n < 0 || len(written) > 10 || strconv.Itoa(n) != written:
 		hint := "write digits only"
 		if unit := strings.TrimLeft(written, "0123456789"); unit != written && unit != "" {
 			hint = "write the number without a unit: memory and swap are in MiB, disks in GiB"
@@ -69,17 +114,27 @@ func (s *shape) checkNumber(at place, written string) bool {
 // textLimit is Proxmox's own limit for a description, the longest text there is.
 const textLimit = 8192
 
+// printable reports whether a text is plain ASCII on one line, as most are.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *shape) checkText(at place, written string) bool {
 	switch {
 	case strings.TrimSpace(written) == "":
 		at.refuse("remove the key, or give it a value", "the value is empty")
 	case len(written) > textLimit:
 		at.refuse("shorten it to 8192 characters", "the text is too long")
-	case strings.ContainsFunc(written, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+	case !printable(written) && strings.ContainsFunc(written, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
 		at.refuse("remove it", "the text holds a control character")
 	case s.enum != nil && !slices.Contains(s.enum, written):
 		at.refuse(suggest(written, s.enum), "%q is not one of %s", written, strings.Join(s.enum, ", "))
-	case s.like != nil && !s.like.re.MatchString(written):
+	case s.like != nil && !s.like.match(written):
 		s.like.refuse(at, written)
 	default:
 		return true

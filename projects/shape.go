@@ -12,9 +12,10 @@ type shape struct {
 	keys []key    // object
 	// rest is the shape of an object's keys that are not in keys, for maps from
 	// names of the author's choosing; name is what such a key must match.
-	rest *shape
-	name *pattern
-	elem *shape // list
+	rest   *shape
+	name   *pattern
+	elem   *shape          // list
+	places map[string]*key // of the keys by name
 }
 
 type kind int
@@ -36,13 +37,21 @@ type key struct {
 	required bool
 }
 
-func (s *shape) find(name string) *key {
-	for i := range s.keys {
-		if s.keys[i].name == name {
-			return &s.keys[i]
-		}
+func (s *shape) find(name string) *key { return s.places[name] }
+
+// indexed makes the keys of a finished shape, and of all inside it, quick to find.
+func indexed(s *shape) *shape {
+	if s == nil || s.places != nil {
+		return s
 	}
-	return nil
+	s.places = make(map[string]*key, len(s.keys))
+	for i := range s.keys {
+		s.places[s.keys[i].name] = &s.keys[i]
+		indexed(s.keys[i].shape)
+	}
+	indexed(s.rest)
+	indexed(s.elem)
+	return s
 }
 
 // names are the known keys, for suggestions.

@@ -5,8 +5,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/provost-dev/provost/inventory"
 )
 
 // unit is a project or a cohort: one file, its machines, and what they are read
@@ -18,9 +16,10 @@ type unit struct {
 	cluster  *cluster
 	title    string // as people call it
 	space    string // workspace
+	retain   int    // days that machines are kept
 	machines []machine
-	models   map[string]*machine // by flavour: the first student's who asked for nothing more
-	claimed  map[thing]place     // by the machines of this file
+	models   map[string]*draft // by flavour: the first student's who asked for nothing more
+	claims   *register
 }
 
 // baseName is a file's name without folders and ending.
@@ -49,7 +48,7 @@ func (u *unit) readProject(v value) {
 	if !u.readCluster(v.get("cluster")) {
 		return
 	}
-	fill := []string{"{cohort}", u.title, "{cluster}", u.cluster.name}
+	fill := filling{cohort: u.title, cluster: u.cluster.name}
 	for _, kind := range []string{"ct", "vm"} {
 		for _, m := range v.get(kind).items() {
 			u.add(draft{lxc: kind == "ct", fill: fill, layers: []layer{
@@ -77,20 +76,19 @@ func (u *unit) readCohort(v value, roster []value) {
 			continue
 		}
 		seen[login.text] = login.place
-		d := u.studentDraft(v, student)
-		if plain(student) {
-			u.addAlike(d, student.get("flavour").text)
-		} else {
-			u.add(d)
+		flavour := student.get("flavour").text
+		switch model := u.models[flavour]; {
+		case !plain(student):
+			u.add(u.studentDraft(v, student))
+		case model != nil:
+			u.keep(model.like(student))
+		default:
+			u.addFirst(u.studentDraft(v, student), flavour)
 		}
 	}
 }
 
 func (u *unit) studentDraft(cohort, student value) draft {
-	login, name := student.get("login").text, student.get("name").text
-	if name == "" {
-		name = login
-	}
 	layers := []layer{{value: student}}
 	if f := student.get("flavour"); f.set() {
 		flavours := cohort.get("flavours")
@@ -103,10 +101,20 @@ func (u *unit) studentDraft(cohort, student value) draft {
 	d := draft{
 		lxc: template.get("kind").text != "vm", host: "vm-{login}",
 		layers: append(layers, layer{value: template}, layer{u.cluster.defaults, true}),
-		fill:   []string{"{login}", hostLabel(login), "{name}", name, "{cohort}", u.title, "{cluster}", u.cluster.name},
+		fill:   filling{cohort: u.title, cluster: u.cluster.name},
 	}
-	d.owner.Student = login
+	d.isOf(student)
 	return d
+}
+
+// isOf makes a draft that of a student.
+func (d *draft) isOf(student value) {
+	login := student.get("login")
+	d.place, d.owner.Student = login.place, login.text
+	d.fill.login, d.fill.name = hostLabel(login.text), login.text
+	if name := student.get("name"); name.set() {
+		d.fill.name = name.text
+	}
 }
 
 // plain reports whether a student asks for nothing that the neighbours have not.
@@ -116,44 +124,33 @@ func plain(student value) bool {
 	})
 }
 
-// addAlike adds the machine of a student who asks for nothing of his own. The
-// first of each flavour is read in full; those who follow get what that one
-// got, with their own names. A cohort costs a fraction of its students so.
-func (u *unit) addAlike(d draft, flavour string) {
-	if first, known := u.models[flavour]; known {
-		u.place(&d)
-		u.keep(d.readLike(first))
-		return
-	}
+// addFirst adds the machine of the first student of a flavour who asks for
+// nothing of his own. It is read in full; those who follow get what it got, with
+// their own names. A cohort costs a fraction of its students so.
+func (u *unit) addFirst(d draft, flavour string) {
 	problems := len(u.problems)
 	u.add(d)
 	if len(u.problems) > problems {
 		return // the next one must hear of it too
 	}
-	model := &u.machines[len(u.machines)-1]
-	if count, _ := d.get("count"); !count.set() && !model.claimsMore() {
-		u.models[flavour] = model
+	d.unit, d.machine = u, u.machines[len(u.machines)-1]
+	if count, _ := d.get("count"); !count.set() && !d.claimsMore() {
+		u.models[flavour] = &d
 	}
-}
-
-// place says whose a draft is and where it stands.
-func (u *unit) place(d *draft) {
-	d.unit = u
-	d.place = d.layers[0].place
-	if login := d.layers[0].get("login"); login.set() {
-		d.place = login.place
-	}
-	d.owner = inventory.Owner{Campus: u.settings.name, File: u.path, Unit: u.owner.Unit, Student: d.owner.Student}
 }
 
 // add reads a draft, or as many as its count says, and keeps the machines.
 func (u *unit) add(d draft) {
-	u.place(&d)
+	d.unit = u
+	if d.owner.Student == "" {
+		d.place = d.layers[0].place
+	}
+	d.owner.Campus, d.owner.File, d.owner.Unit = u.settings.name, u.path, u.owner.Unit
 	count, _ := d.get("count")
 	for n := range max(1, count.number()) {
 		one := d
 		if count.set() {
-			one.n = n + 1
+			one.fill.n = n + 1
 		}
 		u.keep(one.read())
 	}
@@ -162,11 +159,9 @@ func (u *unit) add(d draft) {
 // keep notes a machine and refuses what the same file has declared before.
 func (u *unit) keep(m machine) {
 	for _, c := range m.claims {
-		if first, twice := u.claimed[c.what]; twice {
+		if first, twice := u.claims.enter(c, u); twice {
 			c.place.refuse("give one of them another", "%s is already declared at %s", c.what, first.file.whereIs(first))
-			continue
 		}
-		u.claimed[c.what] = c.place
 	}
 	u.machines = append(u.machines, m)
 }

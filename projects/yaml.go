@@ -111,15 +111,14 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 
 func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 	v := value{place: place{f, n.Line, n.Column}, inside: newInside(len(n.Content) / 2)}
-	ok, seen := true, map[string]int{}
+	ok, before := true, keysBefore(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, at := n.Content[i].Value, place{f, n.Content[i].Line, n.Content[i].Column}
-		if line, twice := seen[name]; twice {
-			at.refuse("keep one of the two", "key %q is already on line %d", name, line)
+		if twin := before(i); twin != nil {
+			at.refuse("keep one of the two", "key %q is already on line %d", name, twin.Line)
 			ok = false
 			continue
 		}
-		seen[name] = at.line
 		inner := s.keyShape(n.Content[i], at)
 		if inner == nil {
 			ok = false
@@ -134,7 +133,7 @@ func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 		}
 	}
 	for _, k := range s.keys {
-		if _, there := seen[k.name]; k.required && !there {
+		if k.required && !hasKey(n, k.name) {
 			v.refuse("add "+k.name+":", "key %q is missing", k.name)
 			ok = false
 		}
@@ -142,19 +141,53 @@ func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 	return v, ok
 }
 
+// keysBefore gives, for the i-th node of a mapping, in turn, the same key further
+// up, or nil. A few keys are looked through, which is quicker than a map of them.
+func keysBefore(n *yaml.Node) func(i int) *yaml.Node {
+	if len(n.Content) > 2*manyKeys {
+		seen := make(map[string]*yaml.Node, len(n.Content)/2)
+		return func(i int) *yaml.Node {
+			key := n.Content[i]
+			twin := seen[key.Value]
+			if twin == nil {
+				seen[key.Value] = key
+			}
+			return twin
+		}
+	}
+	return func(i int) *yaml.Node {
+		for j := 0; j < i; j += 2 {
+			if n.Content[j].Value == n.Content[i].Value {
+				return n.Content[j]
+			}
+		}
+		return nil
+	}
+}
+
+func hasKey(n *yaml.Node, name string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}
+
 // keyShape is the shape of what follows a key, or nil where the key is refused.
 func (s *shape) keyShape(n *yaml.Node, at place) *shape {
 	name := n.Value
+	known := s.find(name)
 	switch {
 	case n.Kind == yaml.AliasNode || n.Tag == "!!merge":
 		at.refuse("write the keys out", "aliases and merge keys are refused")
 	case n.Kind != yaml.ScalarNode || isNull(n):
 		at.refuse("write the key as one word before the colon", "a key must be a plain word")
-	case s.find(name) != nil:
-		return s.find(name).shape
+	case known != nil:
+		return known.shape
 	case s.rest == nil:
 		at.refuse(suggest(name, s.names()), "unknown key %q", name)
-	case s.name != nil && !s.name.re.MatchString(name):
+	case s.name != nil && !s.name.match(name):
 		s.name.refuse(at, name)
 	default:
 		return s.rest
@@ -195,7 +228,7 @@ func (s *shape) splitScalar(at place, written string) (value, bool) {
 func (f *file) decodeFree(n *yaml.Node) (value, bool) {
 	v, ok := value{place: place{f, n.Line, n.Column}, text: n.Value}, true
 	for _, c := range n.Content {
-		_, good := f.decode(c, &shape{kind: free})
+		_, good := f.decode(c, anything)
 		ok = ok && good
 	}
 	return v, ok

@@ -25,10 +25,10 @@ var mayImport = map[string][]string{
 	"inventory":                         {},
 	"inventory/":                        {"inventory"},
 	"inventory/proxmox":                 {"inventory"},
-	"inventory/proxmox/pvesim":          {"inventory", "inventory/proxmox/pvesim/"},
+	"inventory/proxmox/pvesim":          {"inventory", "inventory/testcert", "inventory/proxmox/pvesim/"},
 	"inventory/proxmox/pvesim/recorded": {"inventory/proxmox/pvesim"},
 	"inventory/windows":                 {"inventory", "inventory/windows/"},
-	"inventory/windows/winsim":          {"inventory"},
+	"inventory/windows/winsim":          {"inventory", "inventory/testcert"},
 	"inventory/systemtest":              {"inventory", "reconciler", "reconciler/plan"},
 	"projects":                          {"inventory"},
 	"projects/example":                  {"projects"},
@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"policies/strict":                   {"projects"},
 	"policies/trust":                    {"projects", "policies/strict"},
 	"sources":                           {"inventory", "projects", "policies/trust", "reconciler", "sources", "sources/"},
-	"sources/forge/gitlab/gitlabsim":    {"sources/forge/gitlab/gitlabsim/"},
+	"sources/forge/gitlab/gitlabsim":    {"inventory/testcert", "sources/forge/gitlab/gitlabsim/"},
 	"cmd/":                              {""},
 }
 

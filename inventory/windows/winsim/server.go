@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/provost-dev/provost/inventory/testcert"
 )
 
 // Options say what a server is. Zero values give the defaults of Windows.
@@ -122,7 +125,7 @@ func withDefaults(o Options) Options {
 func (s *Server) listen() error {
 	o := s.opts
 	fqdn := o.Name + "." + o.Domain.name
-	cert, caPEM, err := newCertificate(fqdn, append([]string{o.Name, fqdn, "localhost", "127.0.0.1"}, o.Hosts...))
+	cert, caPEM, err := testcert.New(fqdn, slices.Concat(testcert.Loopback(), []string{o.Name, fqdn}, o.Hosts)...)
 	if err != nil {
 		return err
 	}

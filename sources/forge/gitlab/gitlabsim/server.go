@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/provost-dev/provost/inventory/testcert"
 )
 
 // Options say how to start a server. The zero value is a plain HTTP server on a
@@ -81,7 +83,7 @@ func Start(o Options) (*Server, error) {
 	var served net.Listener = s.door
 	scheme := "http"
 	if o.TLS {
-		pair, ca, err := certificate(time.Now())
+		pair, ca, err := testcert.New("gitlabsim", testcert.Loopback()...)
 		if err != nil {
 			s.Close()
 			return nil, err

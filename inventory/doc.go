@@ -50,6 +50,12 @@
 //	create.boot     new: the mark remembers that provost has yet to start it once
 //	create.workspace  the workspace of its file, for policies
 //	lock         live only: create, disk, clone, backup, …
+//	retired      YYYY-MM-DD, kept in the mark: since that day nothing declares
+//	             the guest, so it stands still and is kept; a desired "" brings
+//	             a live one back
+//	retain       days for which a retired guest is kept, in the mark with retired
+//	boot         of a change that retires a running guest: new, for the mark, so
+//	             that it is started again when it comes back
 //
 // power (<cluster>/power/<hostname>), needs everything declared for its guest:
 //

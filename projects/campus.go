@@ -15,6 +15,7 @@ type settings struct {
 	networks map[string]*network // by name
 	bridges  map[bridge]*network
 	zones    map[string]*zone // by name
+	retain   int              // days
 }
 
 // bridge is where a network is plugged in.
@@ -47,6 +48,7 @@ const defaultTTL = "3600"
 func (f *file) readSettings(v value) *settings {
 	s := &settings{
 		name:     v.get("name").text,
+		retain:   readRetain(v, defaultRetain),
 		clusters: map[string]*cluster{}, networks: map[string]*network{}, bridges: map[bridge]*network{}, zones: map[string]*zone{},
 	}
 	clusters, zones := v.get("clusters"), v.get("zones")

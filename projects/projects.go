@@ -30,6 +30,8 @@ type Desired struct {
 	// Units are the cohorts and projects that are declared ("cohort/gis3"),
 	// with the number of machines each declares; 0 where the file is broken.
 	Units map[string]int
+	// Retention is for how long machines are kept after their declaration went.
+	Retention Retention
 	// Frozen are single keys that must be left alone this time, and why.
 	Frozen []inventory.Unknown
 	// Problems are all errors found, those that only the live state shows included.

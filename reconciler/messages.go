@@ -20,6 +20,9 @@ const (
 	msgValidWarn  = "%d files, %d machines; warning: %s"
 	msgProblems   = "%s: %s"
 	msgInSync     = "%s: in sync"
+	msgKept       = "%s; %s kept, the first until %s"
+	msgRetire     = "retire"
+	msgNoDay      = "a day that no mark names"
 	msgNoChange   = "changes nothing"
 	msgBlocked    = "%d blocked: %s"
 	msgUnread     = "not read: %s"
@@ -116,9 +119,9 @@ func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown)
 		return Status{ContextPlan, StatusFailed, say(msgUnread, string(unknown[0].Prefix)+": "+unknown[0].Reason), ""}
 	}
 	if len(p.Steps) == 0 {
-		return Status{ContextPlan, StatusSuccess, say(msgInSync, describeTotals(totals)), ""}
+		return Status{ContextPlan, StatusSuccess, describeKept(say(msgInSync, describeTotals(totals)), p.Kept), ""}
 	}
-	return Status{ContextPlan, StatusSuccess, describeSteps(p.Steps), ""}
+	return Status{ContextPlan, StatusSuccess, describeKept(describeSteps(p.Steps), p.Kept), ""}
 }
 
 func policyStatus(v Verdict) Status {
@@ -194,31 +197,55 @@ func describeTotals(totals map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
+// describedVerbs are what steps do, in the order in which they are told.
+var describedVerbs = []string{
+	string(inventory.Create), string(inventory.Update), string(inventory.Replace), string(inventory.Adopt), msgRetire, string(inventory.Delete),
+}
+
 // describeSteps reads "create 62 guests, 124 records; update 1 guest".
 func describeSteps(steps []plan.Step) string {
-	counts := map[inventory.Action]map[string]int{}
+	counts := map[string]map[string]int{}
 	for _, s := range steps {
-		if counts[s.Action] == nil {
-			counts[s.Action] = map[string]int{}
+		verb := string(s.Action)
+		if plan.Retires(s.Change) {
+			verb = msgRetire
 		}
-		counts[s.Action][s.Key.Kind()]++
+		if counts[verb] == nil {
+			counts[verb] = map[string]int{}
+		}
+		counts[verb][s.Key.Kind()]++
 	}
 	var parts []string
-	for _, action := range []inventory.Action{inventory.Create, inventory.Update, inventory.Replace, inventory.Adopt, inventory.Delete} {
+	for _, verb := range describedVerbs {
 		var kinds []string
 		for _, kind := range []string{inventory.KindGuest, inventory.KindPower, inventory.KindRecord, inventory.KindReservation, inventory.KindFilter} {
-			if n := counts[action][kind]; n > 0 {
+			if n := counts[verb][kind]; n > 0 {
 				kinds = append(kinds, plural(n, kind))
 			}
 		}
 		if len(kinds) > 0 {
-			parts = append(parts, string(action)+" "+strings.Join(kinds, ", "))
+			parts = append(parts, verb+" "+strings.Join(kinds, ", "))
 		}
 	}
 	if len(parts) == 0 {
 		return plural(len(steps), "change")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// describeKept adds how many retired guests are kept, and which day is the first
+// on which one of them goes.
+func describeKept(text string, kept []plan.Kept) string {
+	if len(kept) == 0 {
+		return text
+	}
+	first := msgNoDay
+	for _, k := range kept {
+		if k.Until != "" && (first == msgNoDay || k.Until < first) {
+			first = k.Until
+		}
+	}
+	return say(msgKept, text, plural(len(kept), "retired guest"), first)
 }
 
 func plural(n int, kind string) string {

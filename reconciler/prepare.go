@@ -26,5 +26,6 @@ func (r *Reconciler) prepare(p plan.Plan, live inventory.Listing) plan.Plan {
 		}
 	}
 	slices.SortFunc(steps, func(a, b plan.Step) int { return cmp.Compare(a.Key, b.Key) })
-	return plan.Plan{Steps: steps}
+	p.Steps = steps
+	return p
 }

@@ -98,6 +98,7 @@ func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan
 		Unknown:     slices.Concat(live.Unknown, desired.Frozen),
 		FrozenFiles: desired.Files,
 	})
+	p = plan.Retain(p, live.Items, r.retention(desired, live))
 	p = p.Block(plan.GateField, r.refusal)
 	p = p.Block(plan.GateMode, r.pruning)
 	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units}, r.Guard)
@@ -116,9 +117,18 @@ func (r *Reconciler) refusal(s plan.Step) string {
 	return ""
 }
 
+// retention is for how long guests are kept that nothing declares any more.
+func (r *Reconciler) retention(desired projects.Desired, live inventory.Listing) plan.Retention {
+	return plan.Retention{
+		Day:    r.now().Format(time.DateOnly),
+		Days:   func(o inventory.Owner) int { return desired.Retention.Days(o.Unit) },
+		Unread: live.Unknown,
+	}
+}
+
 // pruning holds deletions back where they are not switched on.
 func (r *Reconciler) pruning(s plan.Step) string {
-	if s.Action == inventory.Delete && !r.Systems[s.Key.System()].Prune {
+	if (s.Action == inventory.Delete || plan.Retires(s.Change)) && !r.Systems[s.Key.System()].Prune {
 		return say(msgNoPrune, s.Key.System())
 	}
 	return ""

@@ -39,6 +39,9 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	if pass.Error != "" {
 		fmt.Fprintln(w, colours.paint(red, oneLine(pass.Error)))
 	}
+	for _, k := range pass.Plan.Kept {
+		printKept(w, colours, k)
+	}
 	counts := pass.Plan.Count()
 	if len(pass.Plan.Steps) == 0 {
 		fmt.Fprintln(w, nothingToChange(pass))
@@ -47,6 +50,16 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	fmt.Fprintf(w, "\n%d to create, %d to update, %d to replace, %d to adopt, %d to delete; %d blocked.\n",
 		counts.Actions[inventory.Create], counts.Actions[inventory.Update], counts.Actions[inventory.Replace],
 		counts.Actions[inventory.Adopt], counts.Actions[inventory.Delete], len(pass.Plan.BlockedSteps()))
+}
+
+// printKept shows a machine that nothing declares and that is kept for a while.
+func printKept(w io.Writer, colours palette, k plan.Kept) {
+	until := "until its mark names a day that can be read"
+	if k.Until != "" {
+		until = "until " + oneLine(k.Until)
+	}
+	fmt.Fprintf(w, "%s %s  (%s)  retired %s, kept %s\n", colours.paint(yellow, "="), oneLine(string(k.Key)),
+		oneLine(k.Owner.String()), oneLine(k.Since), until)
 }
 
 // nothingToChange does not say that all is well when not all could be read.
@@ -71,8 +84,13 @@ func printStep(w io.Writer, colours palette, s plan.Step) {
 	if owner := s.Owner.String(); owner != "" {
 		fmt.Fprintf(w, "  (%s)", oneLine(owner))
 	}
-	if s.Action == inventory.Replace {
+	switch {
+	case s.Action == inventory.Replace:
 		fmt.Fprint(w, "  "+colours.paint(red, "REPLACED: its disk is lost"))
+	case plan.Purges(s.Change):
+		fmt.Fprint(w, "  "+colours.paint(red, "PURGED: retired "+value(s.Before, inventory.AttrRetired)+", and its days are over"))
+	case plan.Retires(s.Change):
+		fmt.Fprint(w, "  "+colours.paint(yellow, "RETIRED: "+oneLine(s.Note)))
 	}
 	fmt.Fprintln(w)
 	if s.Before != nil && s.After != nil {

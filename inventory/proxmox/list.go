@@ -115,6 +115,9 @@ func (l *lister) guest(g guest) {
 func (l *lister) ours(g guest, m inventory.Mark) {
 	attrs := g.attrs()
 	attrs["rebuild"] = cmp.Or(m.Extra[markRebuild], "0")
+	if day := m.Extra[markRetired]; day != "" {
+		attrs[inventory.AttrRetired], attrs[inventory.AttrRetain] = day, m.Extra[markRetain]
+	}
 	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]

@@ -13,6 +13,8 @@ const (
 	markVMID    = "vmid"    // the guest's own; a clone's copy of the mark names another
 	markBoot    = "boot"    // "new" until provost has started the guest once
 	markRebuild = "rebuild" // how often it was asked to be made anew; absent for 0
+	markRetired = inventory.AttrRetired
+	markRetain  = inventory.AttrRetain
 	bootNew     = "new"
 	bootDone    = "done"
 )
@@ -68,6 +70,16 @@ func (c *Cluster) markFor(r inventory.Resource, vmid string, present map[string]
 	m.Owner.Campus = c.campus
 	if boot := present[markBoot]; boot != "" {
 		m.Extra[markBoot] = boot
+	}
+	if r.Attrs["boot"] == bootNew {
+		m.Extra[markBoot] = bootNew
+	}
+	retired, named := r.Attrs[inventory.AttrRetired]
+	switch {
+	case named && retired != "":
+		m.Extra[markRetired], m.Extra[markRetain] = retired, r.Attrs[inventory.AttrRetain]
+	case !named && present[markRetired] != "":
+		m.Extra[markRetired], m.Extra[markRetain] = present[markRetired], present[markRetain]
 	}
 	// A lowered number changes nothing: what was rebuilt stays rebuilt.
 	if n := max(number(r.Attrs["rebuild"]), number(present[markRebuild])); n > 0 {

@@ -21,10 +21,14 @@ func (j *job) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.c.ownedAs(g, r.Key, before.Key); err != nil {
+	m, err := j.c.ownedAs(g, r.Key, before.Key)
+	if err != nil {
 		return err
 	}
 	if err := j.unchanged(g, before, r); err != nil {
+		return err
+	}
+	if err := j.unmoved(m, before, r); err != nil {
 		return err
 	}
 	if err := j.configure(ctx, g, r, j.concerns); err != nil {
@@ -64,6 +68,15 @@ func (j *job) unchanged(g guest, before, after inventory.Resource) error {
 	return nil
 }
 
+// unmoved is the same for what only the mark knows: whether the guest is in use.
+func (j *job) unmoved(m inventory.Mark, before, after inventory.Resource) error {
+	now, was, wanted := m.Extra[markRetired], before.Attrs[inventory.AttrRetired], after.Attrs[inventory.AttrRetired]
+	if j.concerns(inventory.AttrRetired) && now != was && now != wanted {
+		return retryf("%s: retired was %q when this was planned and is %q now: list again", after.Key, was, now)
+	}
+	return nil
+}
+
 // configure writes what differs of the options, the mark and the disk's size.
 func (j *job) configure(ctx context.Context, g guest, r inventory.Resource, only func(string) bool) error {
 	set, remove := configParams(g.typ, g.cfg, r.Attrs, only)
@@ -82,7 +95,7 @@ func (j *job) configure(ctx context.Context, g guest, r inventory.Resource, only
 // description is the text and mark that the guest should carry.
 func (j *job) description(g guest, r inventory.Resource, only func(string) bool) string {
 	present := g.cfg["description"]
-	if !slices.ContainsFunc([]string{"owner", "key", "description", "rebuild"}, only) {
+	if !slices.ContainsFunc([]string{"owner", "key", "description", "rebuild", inventory.AttrRetired}, only) {
 		return present
 	}
 	m, _ := inventory.ParseMark(present)

@@ -40,6 +40,8 @@ func (s Step) Blocked() bool { return s.Gate != "" }
 // Plan is what a pass would do: at most one step a key, sorted by key.
 type Plan struct {
 	Steps []Step `json:"steps"`
+	// Kept are the guests that nothing declares and that are not due yet.
+	Kept []Kept `json:"kept,omitempty"`
 }
 
 // Ready are the changes that nothing blocks, in key order.

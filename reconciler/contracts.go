@@ -31,13 +31,23 @@ type Snapshot struct {
 	Subject string // first line of the message
 	Time    time.Time
 	Tree    projects.Tree
+	// Refused are the commits after Commit that are not believed, the newest
+	// last: a signature is missing, somebody reached beyond what is his.
+	Refused []Refusal
+}
+
+// Refusal is a commit of the branch that is not believed, and why.
+type Refusal struct {
+	Commit string `json:"commit"`
+	Reason string `json:"reason"`
 }
 
 // Proposal is an open merge or pull request.
 type Proposal struct {
 	ID      string // as people write it: "!12" or "#12"
 	Title   string
-	Author  string
+	Author  string // the login that the forge knows him by; no commit's text
+	Fork    bool   // from another repository: what is answered, strangers read
 	URL     string
 	Commit  string        // head of the request: what statuses are written on
 	Tree    projects.Tree // the target branch's tree plus the files that the request changed
@@ -100,6 +110,14 @@ type Widener interface {
 	Width(claim string) int
 }
 
+// Explainer is a Claimer that says in words what changes wait for that cannot
+// have a claim now: what they are, in the plural ("clones"), and what it is and
+// how wide ("template 9000: fan-out 2/8"). It is asked often and only looks at
+// what it knows.
+type Explainer interface {
+	Explain(claim string) (changes, what string)
+}
+
 // Estimator is a System that knows about how long a change takes. What has the
 // longest way before it is begun first.
 type Estimator interface {
@@ -141,6 +159,12 @@ type PolicyInput struct {
 	Live    []inventory.Resource // what is, observed capacity included
 	Actor   string               // author of the commit
 	Time    time.Time
+}
+
+// Directory knows who belongs to what on the forge. An error means that nobody
+// can tell, which is a no.
+type Directory interface {
+	Belongs(ctx context.Context, login, group string) (bool, error)
 }
 
 // Level says whether a violation blocks.

@@ -50,6 +50,16 @@ const (
 	msgCircle     = "it needs itself, through other changes"
 )
 
+// Who may ask for what.
+const (
+	msgOwnersTitle = "A file is changed by those whom its owners name"
+	msgTrespass    = "%s: not for %s to change, but for %s"
+	msgNobody      = "nobody"
+	msgRulesBroken = "the branch's own rules cannot be read, so nothing may be changed: %s"
+	msgNotBelieved = "not applied: what %s declares stands"
+	msgFromFork    = "%s (as declared: a fork is not shown what is live)"
+)
+
 // Words of the badge.
 const (
 	msgHealthNone    = "not declared"
@@ -97,11 +107,15 @@ func requestStatus(problem string) Status {
 }
 
 // requestPlanStatus is about what a request itself would change.
-func requestPlanStatus(p plan.Plan) Status {
-	if len(p.Steps) == 0 {
-		return Status{ContextPlan, StatusSuccess, msgNoChange, ""}
+func requestPlanStatus(p plan.Plan, fork bool) Status {
+	s := Status{ContextPlan, StatusSuccess, msgNoChange, ""}
+	if len(p.Steps) > 0 {
+		s = planStatus(p, nil, nil)
 	}
-	return planStatus(p, nil, nil)
+	if fork {
+		s.Description = say(msgFromFork, s.Description)
+	}
+	return s
 }
 
 // planStatus fails where something that is declared cannot be made so. What the

@@ -94,8 +94,9 @@ func TestStatuses(t *testing.T) {
 		{planStatus(steps(blockedBy(plan.GateNeeds, "cri/a/a", "waits"), blockedBy(plan.GateGuard, "cri/guest/a", "its file is gone"), blockedBy(plan.GateField, "cri/guest/b", "shrinks")), totals, unread),
 			"provost/plan failed 2 blocked: cri/guest/a: its file is gone"},
 		{planStatus(steps(blockedBy(plan.GateMode, "cri/guest/a", "observed")), totals, nil), "provost/plan success create 1 guest"},
-		{requestPlanStatus(steps()), "provost/plan success changes nothing"},
-		{requestPlanStatus(steps(open(inventory.Replace, "cri/guest/a"))), "provost/plan success replace 1 guest"},
+		{requestPlanStatus(steps(), false), "provost/plan success changes nothing"},
+		{requestPlanStatus(steps(), true), "provost/plan success changes nothing (as declared: a fork is not shown what is live)"},
+		{requestPlanStatus(steps(open(inventory.Replace, "cri/guest/a")), false), "provost/plan success replace 1 guest"},
 
 		{policyStatus(Verdict{}), "provost/policy success no rule objects"},
 		{policyStatus(Verdict{Error: "cannot judge"}), "provost/policy failed cannot judge"},

@@ -31,6 +31,7 @@ type Pass struct {
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished,omitzero"`
 
+	Refused    []Refusal           `json:"refused,omitempty"` // newer commits that are not believed
 	Problems   []projects.Problem  `json:"problems,omitempty"`
 	Unknown    []inventory.Unknown `json:"unknown,omitempty"`
 	Plan       plan.Plan           `json:"plan"`
@@ -90,7 +91,7 @@ func (p *Pass) count(state inventory.State) int {
 // Converged reports whether the declarations are all true now: nothing was
 // refused, unread or left undone, and everything that was needed is done.
 func (p *Pass) Converged() bool {
-	return p.Stage == StageDone && p.Error == "" && len(p.Errors()) == 0 && len(p.Unknown) == 0 &&
+	return p.Stage == StageDone && p.Error == "" && len(p.Errors()) == 0 && len(p.Unknown) == 0 && len(p.Refused) == 0 &&
 		p.Failed() == 0 && p.Changed() == len(p.Plan.Steps)
 }
 

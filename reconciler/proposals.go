@@ -19,11 +19,12 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 		r.Log.Warn("merge requests unread", "error", err)
 		return
 	}
+	judge := r.owners(base)
 	for _, p := range proposals {
 		if p.Commit == base.Commit {
 			continue // merged, though its forge has yet to notice: the pass itself answers on it
 		}
-		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems)
+		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems, judge)
 		pass.Proposals = append(pass.Proposals, answer)
 	}
 	if len(proposals) > 0 {
@@ -31,17 +32,19 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 	}
 }
 
-func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapshot, live inventory.Listing, ours plan.Plan, known []projects.Problem) ProposalPass {
+func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapshot, live inventory.Listing, ours plan.Plan, known []projects.Problem, judge hand) ProposalPass {
 	answer := ProposalPass{ID: p.ID, Title: p.Title, URL: p.URL, Commit: p.Commit, Problem: p.Problem}
 	write := func(s Status) { answer.Statuses = setStatus(answer.Statuses, r.write(ctx, p.Commit, s)) }
 	if p.Problem != "" {
 		write(requestStatus(p.Problem))
 		return answer
 	}
+	if p.Fork {
+		live, ours = asDeclared(base), plan.Plan{}
+	}
 	desired := projects.Load(p.Tree).Desired(live.Items)
-	answer.Problems = slices.DeleteFunc(slices.Clone(desired.Problems), func(q projects.Problem) bool {
-		return slices.Contains(known, q)
-	})
+	problems := slices.Concat(rulesProblems(p), desired.Problems)
+	answer.Problems = slices.DeleteFunc(problems, func(q projects.Problem) bool { return slices.Contains(known, q) })
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(desired, live)
@@ -49,8 +52,8 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	judged.Author = p.Author
 	verdict := r.judge(ctx, judged, whole, desired, live)
 	answer.Plan = without(verdict.Plan, ours)
-	write(requestPlanStatus(answer.Plan))
-	answer.Violations = about(verdict.Violations, answer.Plan)
+	write(requestPlanStatus(answer.Plan, p.Fork))
+	answer.Violations = slices.Concat(judge(ctx, p), about(verdict.Violations, answer.Plan))
 	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
 	return answer
 }

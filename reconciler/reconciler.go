@@ -44,6 +44,7 @@ type Reconciler struct {
 	Source  Source
 	Systems map[string]Managed // by the name that keys begin with
 	Policy  Policy
+	People  Directory // nil: nobody belongs to any group
 	Guard   plan.Limits
 	Log     *slog.Logger
 
@@ -71,6 +72,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 		return nil, fmt.Errorf("cannot read the repository: %w", err)
 	}
 	pass := r.begin(ctx, snapshot)
+	r.refuse(ctx, pass, snapshot)
 
 	campus := r.memory.Load(snapshot.Tree)
 	r.validated(ctx, pass, campus)

@@ -43,6 +43,11 @@ func (r *Reader) Complain(n *yaml.Node, hint, format string, args ...any) {
 	r.Problems = append(r.Problems, p)
 }
 
+// ComplainAt notes a problem about a line of a file that is not YAML.
+func (r *Reader) ComplainAt(line int, hint, format string, args ...any) {
+	r.Complain(&yaml.Node{Line: line, Column: 1}, hint, format, args...)
+}
+
 // Excerpt is a line, counted from 1, or "".
 func Excerpt(lines []string, line int) string {
 	if line < 1 || line > len(lines) {

@@ -62,6 +62,9 @@ func (c *Composite) Latest(ctx context.Context) (reconciler.Snapshot, error) {
 	snap, err := c.repo.Latest(ctx)
 	if err == nil {
 		c.remember(snap.Commit, snap.Branch)
+		for _, refused := range snap.Refused {
+			c.remember(refused.Commit, snap.Branch)
+		}
 	}
 	return snap, err
 }
@@ -142,6 +145,7 @@ func proposal(r Request, m merge) reconciler.Proposal {
 		ID:      r.ID,
 		Title:   r.Title,
 		Author:  r.Author,
+		Fork:    r.Fork,
 		URL:     r.URL,
 		Commit:  r.Head,
 		Tree:    m.tree,

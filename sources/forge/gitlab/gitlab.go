@@ -171,14 +171,18 @@ func (f *Forge) failed(ctx context.Context, doing string, answer *api.Response, 
 	if err == nil {
 		return nil
 	}
-	var plain *http.Response
-	if answer != nil {
-		plain = answer.Response
-		if answer.StatusCode == http.StatusNotFound {
-			f.forget()
-		}
+	if answer != nil && answer.StatusCode == http.StatusNotFound {
+		f.forget()
 	}
-	return f.client.Fail(ctx, "cannot "+doing, plain, err)
+	return f.client.Fail(ctx, "cannot "+doing, plainly(answer), err)
+}
+
+// plainly is the answer behind the library's, which may have none.
+func plainly(answer *api.Response) *http.Response {
+	if answer == nil {
+		return nil
+	}
+	return answer.Response
 }
 
 // unlimited stands in for the library's limiter, which would hold requests back

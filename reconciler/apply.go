@@ -63,6 +63,8 @@ type walk struct {
 	widths  map[string]int // what wideners said in this round
 	running int
 	news    []inventory.Event // not told yet
+	told    time.Time         // of the last word to the watcher
+	behind  bool              // there is more to tell since
 	answers chan answer
 	events  chan inventory.Event
 	over    <-chan struct{} // closed when nobody listens any more
@@ -127,6 +129,7 @@ func (w *walk) run(ctx context.Context) {
 		case e := <-w.events:
 			w.news = append(w.news, e)
 		case <-until(next):
+		case <-until(w.untold()):
 		case <-stopped:
 			stopped = nil // noticed; what runs is still waited for
 		case <-w.over:
@@ -148,17 +151,22 @@ func (w *walk) settle(a answer) {
 	for _, c := range a.batch[0].claims {
 		w.held[c.Name]--
 	}
+	pauses := map[int]Backoff{} // by attempt, so that a batch comes back as one
 	for _, t := range a.batch {
 		o, ok := outcomes[t.Key]
 		if !ok {
 			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: msgNoAnswer}
 		}
-		w.finish(t, o)
+		n := t.result.Attempts
+		if _, drawn := pauses[n]; !drawn {
+			pauses[n] = w.r.backoff(n)
+		}
+		w.finish(t, o, pauses[n])
 	}
 }
 
-// finish books one outcome, or puts the change back for another try.
-func (w *walk) finish(t *task, o inventory.Outcome) {
+// finish books one outcome, or puts the change back for another try after a pause.
+func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	t.running = false
 	t.result.Outcome = o
 	t.result.Seconds += w.r.now().Sub(t.started).Seconds()
@@ -167,7 +175,7 @@ func (w *walk) finish(t *task, o inventory.Outcome) {
 	case inventory.StateDone:
 		log.Info("change done")
 	case inventory.StateRetry:
-		if pause := w.r.backoff(t.result.Attempts); !pause.Stop {
+		if !pause.Stop {
 			t.due = time.Now().Add(pause.Wait)
 			log.Info("change tried again", "in", pause.Wait, "error", o.Error)
 			return

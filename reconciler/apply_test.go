@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -246,25 +245,6 @@ func TestPausedAppliesNothing(t *testing.T) {
 	if got := show(r.apply(t.Context(), steps("a"))); got != "a -paused: exams" || len(f.calls) > 0 {
 		t.Errorf("got %s, %d calls", got, len(f.calls))
 	}
-}
-
-func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{claims: map[inventory.Key][]inventory.Claim{}}
-		for _, n := range []string{"a", "b", "c"} {
-			f.claims[key(n)] = []inventory.Claim{{Name: "template 9000", Limit: 1}}
-		}
-		r := quiet(f)
-		var seen []Progress
-		r.Watch = func(p Progress) { seen = append(seen, p) }
-		r.apply(t.Context(), steps("a", "b", "c"))
-		if !slices.ContainsFunc(seen, func(p Progress) bool { return p.Waiting["template 9000"] == 2 && p.Running == 1 }) {
-			t.Errorf("nobody was told that two changes wait for the template: %+v", seen)
-		}
-		if last := seen[len(seen)-1]; last.Done != 3 || last.Running != 0 {
-			t.Errorf("the last word is %+v", last)
-		}
-	})
 }
 
 func TestDefaultBackoffGrowsAndEnds(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -13,25 +14,30 @@ import (
 	"github.com/provost-dev/provost/reconciler"
 )
 
-// liveView redraws a few lines: a bar, what runs, what is waited for. What else
-// is written to the terminal goes through [liveView.beside] and stands above them.
+// liveView redraws a few lines: a bar for each system, what runs, what waits for
+// what. What else is written to the terminal goes through [liveView.beside] and
+// stands above them.
 type liveView struct {
 	colours palette
 	now     func() time.Time
 
-	mu    sync.Mutex // Watch and the log write at the same time
+	mu    sync.Mutex // Watch, the log and the clock write at the same time
 	w     io.Writer
 	doing map[inventory.Key]string
-	began time.Time // of this apply; zero between two
-	drawn int       // lines on the screen
+	gauge gauge
+	last  reconciler.Progress
+	clock *time.Timer // redraws although nothing happens; nil between two applies
+	drawn int         // lines on the screen
 }
 
 func newLiveView(w io.Writer, colours palette) *liveView {
 	return &liveView{w: w, colours: colours, now: time.Now, doing: map[inventory.Key]string{}}
 }
 
-// liveRows is how many running changes are shown.
-const liveRows = 6
+const (
+	liveRows = 5           // running changes that are shown
+	liveTick = time.Second // between two pictures while nothing happens
+)
 
 func (v *liveView) show(p reconciler.Progress) {
 	v.mu.Lock()
@@ -39,48 +45,95 @@ func (v *liveView) show(p reconciler.Progress) {
 	if idle(p) {
 		return
 	}
-	if v.began.IsZero() {
-		v.began = v.now()
-	}
 	follow(v.doing, p.Events)
-	v.draw(v.picture(p))
-	if ended(p) == p.Total {
+	v.last = p
+	v.redraw()
+	if p.Ended() == p.Total {
 		// Leave the last picture and go on below it.
-		v.drawn, v.began = 0, time.Time{}
+		v.clock.Stop()
+		v.drawn, v.clock, v.gauge = 0, nil, gauge{}
 		clear(v.doing)
 	}
 }
 
+// redraw is called under the lock.
+func (v *liveView) redraw() {
+	v.gauge.read(v.last, v.now())
+	v.draw(v.picture(v.last))
+	if v.clock == nil {
+		v.clock = time.AfterFunc(liveTick, v.tick)
+	}
+	v.clock.Reset(liveTick)
+}
+
+func (v *liveView) tick() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.clock != nil {
+		v.redraw()
+	}
+}
+
 func (v *liveView) picture(p reconciler.Progress) []string {
-	lines := []string{v.bar(p)}
-	if ended(p) == p.Total {
+	var lines []string
+	for _, s := range p.Systems {
+		lines = append(lines, v.bar(p, s))
+	}
+	lines = append(lines, v.summary(p))
+	if p.Ended() == p.Total {
 		return lines
 	}
-	for i, key := range slices.Sorted(maps.Keys(v.doing)) {
-		if i == liveRows {
-			lines = append(lines, fmt.Sprintf("  … and %d more", len(v.doing)-liveRows))
-			break
-		}
+	for _, key := range first(slices.Sorted(maps.Keys(v.doing)), liveRows) {
 		lines = append(lines, fmt.Sprintf("  %-40s %s", key, v.doing[key]))
 	}
-	for _, what := range longest(p.Waiting, 3) {
-		lines = append(lines, "  "+waiting(p.Waiting[what], what))
+	if more := len(v.doing) - liveRows; more > 0 {
+		lines = append(lines, fmt.Sprintf("  … and %d more", more))
+	}
+	for _, wait := range first(p.Waiting, waitRows) {
+		lines = append(lines, "  "+v.colours.paint(yellow, wait.String()))
 	}
 	return lines
 }
 
-// bar reads "[████████················] 80/240, 2 failed, 12s".
-func (v *liveView) bar(p reconciler.Progress) string {
-	const cells = 24
-	full := cells * ended(p) / p.Total
-	text := fmt.Sprintf("[%s%s] %d/%d", v.colours.paint(green, strings.Repeat("█", full)), strings.Repeat("·", cells-full), p.Done, p.Total)
-	if p.Failed > 0 {
-		text += ", " + v.colours.paint(red, fmt.Sprintf("%d failed", p.Failed))
+// bar reads "cri [████████····]  80/240  12 a minute".
+func (v *liveView) bar(p reconciler.Progress, s reconciler.Share) string {
+	const cells = 32
+	name, digits := 0, len(fmt.Sprint(p.Total))
+	for _, other := range p.Systems {
+		name = max(name, len(other.System))
 	}
-	if p.Blocked > 0 {
-		text += ", " + v.colours.paint(yellow, fmt.Sprintf("%d blocked", p.Blocked))
+	full := cells * s.Ended() / s.Total
+	text := fmt.Sprintf("%-*s [%s%s] %*d/%d", name, s.System, v.colours.paint(green, strings.Repeat("█", full)), strings.Repeat("·", cells-full), digits, s.Done, s.Total)
+	if rate := v.gauge.rate(s); rate > 0 && s.Ended() < s.Total {
+		text += fmt.Sprintf("  %.0f a minute", rate*60)
 	}
-	return text + ", " + v.now().Sub(v.began).Round(time.Second).String()
+	return text
+}
+
+// summary reads "1m12s, about 40s left, 16 cloning, 8 starting, 2 failed".
+func (v *liveView) summary(p reconciler.Progress) string {
+	text := v.gauge.elapsed().String()
+	if left, ok := v.gauge.left(p); ok {
+		text += ", about " + left.String() + " left"
+	}
+	verbs := map[string]int{}
+	if p.Ended() < p.Total {
+		for _, words := range v.doing {
+			verb, _, _ := strings.Cut(words, " ")
+			verbs[verb]++
+		}
+	}
+	for _, verb := range slices.SortedFunc(maps.Keys(verbs), func(a, b string) int {
+		return cmp.Or(cmp.Compare(verbs[b], verbs[a]), cmp.Compare(a, b))
+	}) {
+		text += fmt.Sprintf(", %d %s", verbs[verb], verb)
+	}
+	for _, c := range counts(p.Tally) {
+		if c.colour != plain {
+			text += ", " + v.colours.paint(c.colour, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return text
 }
 
 // What a terminal is told.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler"
@@ -26,12 +24,14 @@ func newProgress(w io.Writer) progress {
 	if isTerminal(w) {
 		return newLiveView(w, paletteFor(w))
 	}
-	return &lineView{w: w, tenths: -1}
+	return &lineView{w: w, now: time.Now, tenths: -1}
 }
 
 // lineView prints when another tenth of the work has ended.
 type lineView struct {
 	w      io.Writer
+	now    func() time.Time
+	gauge  gauge
 	tenths int // -1 before the first line of an apply
 }
 
@@ -41,62 +41,60 @@ func (v *lineView) show(p reconciler.Progress) {
 	if idle(p) {
 		return
 	}
-	if tenths := 10 * ended(p) / p.Total; tenths > v.tenths {
-		fmt.Fprintln(v.w, summary(p))
+	v.gauge.read(p, v.now())
+	if tenths := 10 * p.Ended() / p.Total; tenths > v.tenths {
+		fmt.Fprintln(v.w, v.line(p))
 		v.tenths = tenths
 	}
-	if ended(p) == p.Total {
-		v.tenths = -1
+	if p.Ended() == p.Total {
+		v.tenths, v.gauge = -1, gauge{}
 	}
+}
+
+// line reads "cri 120/240, ad 60/60 after 12s, about 14s left, 6 running; 12
+// clones wait for template 9000: fan-out 2/8".
+func (v *lineView) line(p reconciler.Progress) string {
+	var parts []string
+	for _, s := range p.Systems {
+		parts = append(parts, fmt.Sprintf("%s %d/%d", s.System, s.Done, s.Total))
+	}
+	text := strings.Join(parts, ", ") + " after " + v.gauge.elapsed().String()
+	if left, ok := v.gauge.left(p); ok {
+		text += ", about " + left.String() + " left"
+	}
+	for _, count := range counts(p.Tally) {
+		text += fmt.Sprintf(", %d %s", count.n, count.what)
+	}
+	for _, wait := range first(p.Waiting, waitRows) {
+		text += "; " + wait.String()
+	}
+	return text
+}
+
+// waitRows is how many sorts of waiting changes are told of.
+const waitRows = 3
+
+func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
+
+type count struct {
+	n      int
+	what   string
+	colour colour
+}
+
+// counts are those worth a word.
+func counts(t reconciler.Tally) []count {
+	var some []count
+	for _, c := range []count{{t.Running, "running", plain}, {t.Failed, "failed", red}, {t.Blocked, "blocked", yellow}} {
+		if c.n > 0 {
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 // idle reports whether there is nothing to watch: no change that may be tried.
-func idle(p reconciler.Progress) bool { return p.Done+p.Failed+p.Running+len(p.Waiting) == 0 }
-
-func ended(p reconciler.Progress) int { return p.Done + p.Failed + p.Blocked }
-
-// summary reads "120/240 done, 6 running; 12 wait for cri/template/9000".
-func summary(p reconciler.Progress) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d/%d done", p.Done, p.Total)
-	for _, count := range []struct {
-		n    int
-		what string
-	}{{p.Running, "running"}, {p.Failed, "failed"}, {p.Blocked, "blocked"}} {
-		if count.n > 0 {
-			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
-		}
-	}
-	for _, what := range longest(p.Waiting, 3) {
-		b.WriteString("; " + waiting(p.Waiting[what], what))
-	}
-	return b.String()
-}
-
-// waiting says what n changes wait for: other changes, named by their kinds, a
-// claim, named by its key, or the pause after a failed attempt.
-func waiting(n int, what string) string {
-	switch {
-	case what == "another try":
-		return fmt.Sprintf("%d will be tried again", n)
-	case !strings.Contains(what, "/") && n == 1:
-		what = "its " + what
-	case !strings.Contains(what, "/"):
-		what = "their " + what
-	}
-	if n == 1 {
-		return "1 waits for " + what
-	}
-	return fmt.Sprintf("%d wait for %s", n, what)
-}
-
-// longest are the n things that most changes wait for.
-func longest(waiting map[string]int, n int) []string {
-	names := slices.SortedFunc(maps.Keys(waiting), func(a, b string) int {
-		return cmp.Or(cmp.Compare(waiting[b], waiting[a]), cmp.Compare(a, b))
-	})
-	return names[:min(n, len(names))]
-}
+func idle(p reconciler.Progress) bool { return p.Blocked == p.Total }
 
 // follow keeps the book of what runs: each change's last word, until it ends.
 func follow(doing map[inventory.Key]string, events []inventory.Event) {

@@ -5,7 +5,9 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -122,59 +124,139 @@ func TestResultsText(t *testing.T) {
 // script is an apply as its watcher is told of it.
 func script() []reconciler.Progress {
 	event := func(key inventory.Key, text string) inventory.Event { return inventory.Event{Key: key, Text: text} }
-	return []reconciler.Progress{
-		{Total: 10, Blocked: 1, Running: 2, Waiting: map[string]int{"guest and filter": 4, "cri/template/9000": 3}},
-		{Total: 10, Blocked: 1, Running: 2, Waiting: map[string]int{"guest": 4, "cri/template/9000": 3}, Events: []inventory.Event{
-			event("cri/guest/vm-b", "cloning from 9000"), event("cri/guest/vm-a", "resizing: task UPID:pve3:00001037:00010 running")}},
-		{Total: 10, Blocked: 1, Done: 5, Running: 1, Waiting: map[string]int{"another try": 1, "guest": 1, "cri/node/pve1": 1}, Events: []inventory.Event{
-			event("cri/guest/vm-a", string(inventory.StateDone)), event("cri/guest/vm-b", "starting")}},
-		{Total: 10, Blocked: 2, Done: 7, Failed: 1, Events: []inventory.Event{event("cri/guest/vm-b", string(inventory.StateFailed))}},
-		// The next pass has only what is blocked: nothing to watch.
-		{Total: 2, Blocked: 2, Waiting: map[string]int{}},
-		{Total: 2, Blocked: 1, Done: 1, Waiting: map[string]int{}},
+	wait := func(n int, changes, what string) reconciler.Wait {
+		return reconciler.Wait{Count: n, Changes: changes, For: what}
 	}
+	told := func(cri, ad reconciler.Tally, p reconciler.Progress) reconciler.Progress {
+		p.Systems = []reconciler.Share{{System: "ad", Tally: ad}, {System: "cri", Tally: cri}}
+		p.Tally = reconciler.Tally{
+			Total: cri.Total + ad.Total, Done: cri.Done + ad.Done, Failed: cri.Failed + ad.Failed,
+			Blocked: cri.Blocked + ad.Blocked, Running: cri.Running + ad.Running,
+		}
+		return p
+	}
+	type tally = reconciler.Tally
+	clones := wait(3, "clones", "template 9000: fan-out 1/4")
+	return []reconciler.Progress{
+		told(tally{Total: 120, Blocked: 1, Running: 2}, tally{Total: 60, Running: 60}, reconciler.Progress{
+			Waiting: []reconciler.Wait{wait(60, "starts", "their guest and filter"), clones}}),
+		told(tally{Total: 120, Blocked: 1, Running: 2}, tally{Total: 60, Done: 60}, reconciler.Progress{
+			Waiting: []reconciler.Wait{wait(60, "starts", "their guest"), clones},
+			Events: []inventory.Event{
+				event("cri/guest/vm-b", "cloning from 9000"), event("cri/guest/vm-c", "cloning from 990000000"),
+				event("cri/guest/vm-a", "resizing: task UPID:pve3:00001037:00010 running")}}),
+		told(tally{Total: 120, Blocked: 1, Done: 80, Running: 1}, tally{Total: 60, Done: 60}, reconciler.Progress{
+			Waiting: []reconciler.Wait{wait(4, "starts", "node pve1: 8 at once"), wait(1, "starts", "their guest"), wait(1, "clones", "storage ceph: 16 at once"), wait(1, "changes", "")},
+			Events:  []inventory.Event{event("cri/guest/vm-a", string(inventory.StateDone)), event("cri/guest/vm-b", "starting")}}),
+		told(tally{Total: 120, Blocked: 2, Done: 117, Failed: 1}, tally{Total: 60, Done: 60}, reconciler.Progress{
+			Events: []inventory.Event{event("cri/guest/vm-b", string(inventory.StateFailed))}}),
+		// The next pass has only what is blocked: nothing to watch.
+		told(tally{Total: 2, Blocked: 2}, tally{}, reconciler.Progress{}),
+		{Tally: tally{Total: 2, Blocked: 1, Done: 1}, Systems: []reconciler.Share{{System: "cri", Tally: tally{Total: 2, Blocked: 1, Done: 1}}}},
+	}
+}
+
+// ticking is a clock that goes on by 5 seconds when it is looked at.
+func ticking() func() time.Time {
+	clock := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	return func() time.Time { clock = clock.Add(5 * time.Second); return clock }
 }
 
 func TestLineView(t *testing.T) {
 	var out bytes.Buffer
-	v := newProgress(&out) // no terminal
+	v := newProgress(&out).(*lineView) // no terminal
+	v.now = ticking()
 	for _, p := range script() {
 		v.show(p)
 	}
 	golden(t, "progress-lines", out.Bytes())
 }
 
-func TestLiveView(t *testing.T) {
-	for name, colours := range map[string]palette{"progress-live": false, "progress-colours": true} {
-		var out bytes.Buffer
-		v := newLiveView(&out, colours)
-		clock := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
-		v.now = func() time.Time { clock = clock.Add(time.Second); return clock }
-		for _, p := range script() {
-			v.show(p)
-		}
-		// Escapes are written out, so that the file can be read.
-		golden(t, name, bytes.ReplaceAll(out.Bytes(), []byte("\x1b"), []byte("␛")))
+func TestLineViewDoesNotFlood(t *testing.T) {
+	var out bytes.Buffer
+	v := newProgress(&out)
+	for done := range 601 {
+		v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 600, Done: done}})
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 11 {
+		t.Errorf("%d lines for 600 changes:\n%s", lines, out.String())
 	}
 }
 
-func TestLiveViewShowsFewRows(t *testing.T) {
-	var out bytes.Buffer
-	v := newLiveView(&out, false)
-	p := reconciler.Progress{Total: 20, Running: 20}
-	for _, letter := range "abcdefghijklmnopqrst" {
-		p.Events = append(p.Events, inventory.Event{Key: inventory.Key("cri/guest/" + string(letter)), Text: "cloning"})
+func TestLiveView(t *testing.T) {
+	for name, colours := range map[string]palette{"progress-live": false, "progress-colours": true} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			v := newLiveView(&out, colours)
+			v.now = ticking()
+			for _, p := range script() {
+				v.show(p)
+			}
+			// Escapes are written out, so that the file can be read.
+			golden(t, name, bytes.ReplaceAll(out.Bytes(), []byte("\x1b"), []byte("␛")))
+		})
 	}
-	v.show(p)
-	if v.drawn != liveRows+2 || !bytes.Contains(out.Bytes(), []byte("… and 14 more")) {
-		t.Errorf("%d lines are drawn:\n%s", v.drawn, out.String())
+}
+
+// A clone takes a minute in which nothing happens: the picture goes on.
+func TestLiveViewGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		v := newLiveView(&out, false)
+		v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 2, Running: 1}})
+		time.Sleep(3*time.Second + time.Millisecond)
+		v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 2, Done: 2}})
+		time.Sleep(time.Hour)
+		if got := strings.Count(out.String(), wrapOff); got != 5 {
+			t.Errorf("%d pictures of three seconds, want one at first, one a second, one in the end:\n%s", got, out.String())
+		}
+	})
+}
+
+func TestLiveViewShowsFewRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		v := newLiveView(&out, false)
+		p := reconciler.Progress{Tally: reconciler.Tally{Total: 20, Running: 20}}
+		for _, letter := range "abcdefghijklmnopqrst" {
+			p.Events = append(p.Events, inventory.Event{Key: inventory.Key("cri/guest/" + string(letter)), Text: "cloning"})
+		}
+		v.show(p)
+		if v.drawn != liveRows+2 || !bytes.Contains(out.Bytes(), []byte("… and 15 more")) {
+			t.Errorf("%d lines are drawn:\n%s", v.drawn, out.String())
+		}
+		v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 20, Done: 20}})
+	})
+}
+
+// The rest is told by how quickly things went of late, not since the beginning.
+func TestGauge(t *testing.T) {
+	var g gauge
+	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	share := func(done int) reconciler.Progress {
+		tally := reconciler.Tally{Total: 100, Done: done}
+		return reconciler.Progress{Tally: tally, Systems: []reconciler.Share{{System: "cri", Tally: tally}}}
+	}
+	for second := range 61 {
+		p := share(max(0, second-30)) // nothing for half a minute, then one a second
+		g.read(p, at.Add(time.Duration(second)*time.Second))
+		left, ok := g.left(p)
+		switch {
+		case second <= 30 && ok:
+			t.Errorf("after %d s, with nothing done, %s are left", second, left)
+		case second == 60 && left != 70*time.Second:
+			t.Errorf("with 70 to go at one a second %s are left", left)
+		}
+	}
+	if got := g.elapsed(); got != time.Minute {
+		t.Errorf("%s have gone", got)
 	}
 }
 
 func TestTheLogStandsAboveThePicture(t *testing.T) {
 	var out bytes.Buffer
 	v := newLiveView(&out, false)
-	v.show(reconciler.Progress{Total: 2, Running: 1})
+	v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 2, Running: 1}})
 	out.Reset()
 	log := besideView{v, &out}
 	log.Write([]byte("a warning\n"))

@@ -34,6 +34,7 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	for _, crowd := range crowds {
 		f.serve(crowd)
 	}
+	c.notePlanned(f.out)
 	return f.out
 }
 

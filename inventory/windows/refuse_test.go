@@ -120,11 +120,38 @@ func TestConfig(t *testing.T) {
 }
 
 func TestClaims(t *testing.T) {
-	s := newLab(t).open(t)
-	for key, want := range map[inventory.Key]int{"ad/record/x/A": 1, "ad/filter/x": 2, "ad/reservation/x/y": 2} {
-		claims := s.Claims(inventory.Change{Key: key})
-		if len(claims) != want || claims[0] != (inventory.Claim{Name: "ad/host/dc1.isima.fr", Limit: 1}) {
-			t.Errorf("%s: %v", key, claims)
+	l := newLab(t)
+	both := l.open(t)
+	l.cfg.DHCP.Servers = l.cfg.DHCP.Servers[1:]
+	apart := l.open(t)
+	for _, c := range []struct {
+		system *System
+		key    inventory.Key
+		want   string
+	}{
+		// Whatever may be sent to one server in one command claims the same.
+		{both, "ad/record/x/A", "dc1 dc2"}, {both, "ad/filter/x", "dc1 dc2"}, {both, "ad/reservation/x/y", "dc1 dc2"},
+		{apart, "ad/record/x/A", "dc1"}, {apart, "ad/filter/x", "dc2"}, {apart, "ad/reservation/x/y", "dc2"},
+	} {
+		var got []string
+		for _, claim := range c.system.Claims(inventory.Change{Key: c.key}) {
+			name, _ := strings.CutPrefix(claim.Name, "ad/host/")
+			got = append(got, strings.TrimSuffix(name, ".isima.fr"))
+			if claim.Limit != 1 {
+				t.Errorf("%s: %v", c.key, claim)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s claims %v, want %s", c.key, got, c.want)
+		}
+	}
+	for claim, want := range map[string]string{
+		"ad/host/dc1.isima.fr": "DNS server dc1.isima.fr: one command at a time",
+		"ad/host/dc2.isima.fr": "DNS and DHCP server dc2.isima.fr: one command at a time",
+		"ad/host/dc9":          "ad/host/dc9",
+	} {
+		if changes, what := apart.Explain(claim); changes != "changes" || what != want {
+			t.Errorf("%s: %s wait for %s", claim, changes, what)
 		}
 	}
 }

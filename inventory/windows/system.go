@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/provost-dev/provost/inventory"
@@ -109,17 +110,42 @@ func (s *System) Close() error {
 func (s *System) MaxBatch(inventory.Change) int { return s.cfg.Batch }
 
 // Claims says that a server has one writer: DNS is written on the server that
-// answers, reservations and filters on every partner.
+// answers, reservations and filters on every partner. Where the one that answers
+// is a partner, records claim what reservations do: only changes that claim the
+// same travel together, and a command more costs more than a partner that waits.
 func (s *System) Claims(c inventory.Change) []inventory.Claim {
 	hosts := s.dhcp
 	if c.Key.Kind() == inventory.KindRecord {
-		hosts = s.writers(0, 1)
+		writers := s.writers(0, 1)
+		if !slices.ContainsFunc(writers, func(h *host) bool { return slices.Contains(s.dhcp, h) }) {
+			hosts = writers
+		}
 	}
 	var claims []inventory.Claim
 	for _, h := range hosts {
-		claims = append(claims, inventory.Claim{Name: s.name + "/host/" + h.name, Limit: 1})
+		claims = append(claims, inventory.Claim{Name: s.claim(h), Limit: 1})
 	}
 	return claims
+}
+
+func (s *System) claim(h *host) string { return s.name + "/host/" + h.name }
+
+// Explain says which server takes one command at a time.
+func (s *System) Explain(claim string) (changes, what string) {
+	for _, h := range s.hosts {
+		if s.claim(h) != claim {
+			continue
+		}
+		var roles []string
+		if slices.Contains(s.dns, h) {
+			roles = append(roles, "DNS")
+		}
+		if slices.Contains(s.dhcp, h) {
+			roles = append(roles, "DHCP")
+		}
+		return "changes", strings.Join(roles, " and ") + " server " + h.name + ": one command at a time"
+	}
+	return "changes", claim
 }
 
 // Refuse gives the reason why a change cannot be made, or "".

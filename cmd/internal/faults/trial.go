@@ -1,0 +1,183 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Reference is what a campus looks like when nothing went wrong.
+type Reference struct {
+	Points   []Point // of the pass that made everything
+	Ours     []string
+	Foreign  string
+	Statuses []string
+}
+
+// Trial is one apply on a fresh campus in which something goes wrong.
+type Trial struct {
+	Campus    *Campus
+	Commit    string
+	Reference Reference
+	Dir       string // for state directories
+	Log       *slog.Logger
+	// Restart ends the process after the pass in which something went wrong, even
+	// where that did not end it.
+	Restart bool
+
+	count  *counter
+	starts int
+}
+
+// mostPasses is how many passes after the one that went wrong may be needed.
+const mostPasses = 3
+
+// Run makes the pass that goes wrong and those that follow, and tells what is not
+// as it should be.
+func (t *Trial) Run(strikes *Strikes) error {
+	t.count = &counter{}
+	p, err := t.start("", strikes)
+	if err != nil {
+		return err
+	}
+	defer func() { p.Stop() }()
+	_, _ = p.Pass() // that goes wrong: what follows counts
+	if err := t.invariants(); err != nil {
+		return fmt.Errorf("after the pass that went wrong: %w", err)
+	}
+	for n := 1; ; n++ {
+		if p.Dead() || n == 1 && t.Restart {
+			if p, err = t.restart(p, strikes); err != nil {
+				return err
+			}
+		}
+		pass, err := p.Pass()
+		if broken := t.invariants(); broken != nil {
+			return fmt.Errorf("after pass %d: %w", n, broken)
+		}
+		if err == nil && pass.Converged() && !p.Dead() && n >= 1 {
+			break
+		}
+		if n == mostPasses && strikes.Left() == 0 {
+			return fmt.Errorf("not converged after %d passes: %v%s", n, err, excerpt(pass))
+		}
+		if n == 2*mostPasses {
+			return fmt.Errorf("not converged after %d passes, though only %d faults are left", n, strikes.Left())
+		}
+	}
+	return t.quiet(p)
+}
+
+// Record makes the pass in which nothing goes wrong.
+func (t *Trial) Record() (Reference, error) {
+	t.Reference.Foreign = t.Campus.Foreign()
+	t.count = &counter{}
+	p, err := t.start("", NewStrikes())
+	if err != nil {
+		return Reference{}, err
+	}
+	defer p.Stop()
+	pass, err := p.Pass()
+	if err != nil || !pass.Converged() {
+		return Reference{}, fmt.Errorf("cannot record: not converged: %v%s", err, excerpt(pass))
+	}
+	r := Reference{Points: t.count.all(), Foreign: t.Reference.Foreign, Ours: t.Campus.Ours()}
+	if _, err := p.Pass(); err != nil {
+		return Reference{}, err
+	}
+	r.Statuses = t.Campus.Statuses(t.Commit)
+	t.Reference = r
+	return r, t.quiet(p)
+}
+
+// start makes a process whose state directory is as a former one left it.
+func (t *Trial) start(former string, script Script) (*Process, error) {
+	t.starts++
+	state := filepath.Join(t.Dir, fmt.Sprintf("state-%d", t.starts))
+	if former != "" {
+		if err := os.CopyFS(state, os.DirFS(former)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return t.Campus.Start(state, script, t.count, t.Log)
+}
+
+// restart makes a new process in the place of one that ends.
+func (t *Trial) restart(p *Process, script Script) (*Process, error) {
+	p.Stop()
+	return t.start(p.left(), script)
+}
+
+// invariants hold at every moment.
+func (t *Trial) invariants() error {
+	if twice := t.Campus.Doubles(); len(twice) > 0 {
+		return errors.New(strings.Join(twice, "; "))
+	}
+	if t.Campus.Foreign() != t.Reference.Foreign {
+		return errors.New("something foreign was changed")
+	}
+	return nil
+}
+
+// quiet checks a campus that says of itself that it is converged: the next pass
+// has nothing to do, the one after that does not even write a status, and
+// everything is there, once.
+func (t *Trial) quiet(p *Process) error {
+	systems := t.Campus.SystemWrites()
+	pass, err := p.Pass()
+	switch {
+	case err != nil:
+		return fmt.Errorf("the pass after: %w", err)
+	case len(pass.Plan.Steps) > 0 || !pass.Converged():
+		return fmt.Errorf("the pass after is not empty%s", excerpt(pass))
+	case t.Campus.SystemWrites() != systems:
+		return errors.New("the pass after has written to a system")
+	}
+	writes := t.Campus.SystemWrites() + t.Campus.StatusWrites()
+	if _, err := p.Pass(); err != nil {
+		return err
+	}
+	if now := t.Campus.SystemWrites() + t.Campus.StatusWrites(); now != writes {
+		return fmt.Errorf("the second pass after has written %d things", now-writes)
+	}
+	if err := t.invariants(); err != nil {
+		return err
+	}
+	if d := difference(t.Campus.Ours(), t.Reference.Ours); d != "" {
+		return errors.New("what stands is not what should: " + d)
+	}
+	if d := difference(t.Campus.Statuses(t.Commit), t.Reference.Statuses); t.Reference.Statuses != nil && d != "" {
+		return errors.New("the statuses are not what they should be: " + d)
+	}
+	if twice := t.Campus.Repeated(t.Commit); len(twice) > 0 {
+		return fmt.Errorf("statuses were written twice: %s", strings.Join(twice, "; "))
+	}
+	if left := p.intents(); len(left) > 0 {
+		return fmt.Errorf("intents are left: %s", strings.Join(left, ", "))
+	}
+	return nil
+}
+
+// difference tells two sorted lists apart; "" where they are equal.
+func difference(have, want []string) string {
+	var d []string
+	for _, line := range have {
+		if !slices.Contains(want, line) {
+			d = append(d, "+ "+line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(have, line) {
+			d = append(d, "- "+line)
+		}
+	}
+	if len(d) == 0 && len(have) != len(want) {
+		d = append(d, fmt.Sprintf("%d lines in the place of %d", len(have), len(want)))
+	}
+	return strings.Join(d, "\n  ")
+}

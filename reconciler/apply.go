@@ -58,9 +58,11 @@ type walk struct {
 	r       *Reconciler
 	tasks   []*task // in key order
 	needers map[inventory.Key][]*task
-	ready   []*task        // open and without unfinished needs, the longest path first
-	held    map[string]int // claims in use
-	widths  map[string]int // what wideners said in this round
+	ready   []*task         // open and without unfinished needs, the longest path first
+	coming  map[string]int  // tasks of a system that are open and not ready yet
+	held    map[string]int  // claims in use
+	widths  map[string]int  // what wideners said in this round
+	partial map[string]bool // systems and claims whose calls would not be full in this round
 	running int
 	news    []inventory.Event // not told yet
 	told    time.Time         // of the last word to the watcher
@@ -78,7 +80,7 @@ type answer struct {
 
 func newWalk(r *Reconciler) *walk {
 	return &walk{
-		r: r, needers: map[inventory.Key][]*task{}, held: map[string]int{}, widths: map[string]int{},
+		r: r, needers: map[inventory.Key][]*task{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
@@ -88,6 +90,9 @@ func (w *walk) add(c inventory.Change, blocked string) {
 	t := &task{Change: c, waits: map[inventory.Key]bool{}, finished: blocked != ""}
 	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
 	w.tasks = append(w.tasks, t)
+	if !t.finished {
+		w.coming[t.Key.System()]++
+	}
 	for _, need := range c.Needs {
 		t.waits[need] = true
 		w.needers[need] = append(w.needers[need], t)
@@ -197,6 +202,7 @@ func (w *walk) release(t *task) {
 		case needer.finished:
 		case !t.succeeded():
 			needer.result.Blocked = say(msgNeeds, t.Key)
+			w.coming[needer.Key.System()]--
 			w.leave(needer)
 			w.release(needer)
 		case len(needer.waits) == 0:
@@ -211,6 +217,7 @@ func (w *walk) makeReady(t *task) {
 	if claimer, ok := w.system(t.Key).(Claimer); ok {
 		t.claims = claimer.Claims(t.Change)
 	}
+	w.coming[t.Key.System()]--
 	at, _ := slices.BinarySearchFunc(w.ready, t, sooner)
 	w.ready = slices.Insert(w.ready, at, t)
 }

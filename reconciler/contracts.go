@@ -139,6 +139,13 @@ type Batcher interface {
 	MaxBatch(inventory.Change) int
 }
 
+// Patient is a Batcher that would rather be called seldom. A change for which it
+// says so is held back while nothing needs it and others of the same system may
+// still become ready to go along, until they fill a call.
+type Patient interface {
+	Patient(inventory.Change) bool
+}
+
 // Refuser is a System that knows which changes it cannot make in place. It is
 // asked about every change while planning, sends no request, and gives a reason
 // for people, or "".

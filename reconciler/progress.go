@@ -124,11 +124,13 @@ func (t *Tally) add(c *task) {
 }
 
 // obstacle is what holds a change back: changes that it needs, the pause before
-// another try, a claim of its system, or, with none of them, a stop.
+// another try, a claim of its system, that system's patience, or, with none of
+// them, a stop.
 type obstacle struct {
 	kind          string // of the change, where it needs others
 	needs         kinds
 	pause         bool
+	patient       bool
 	system, claim string
 }
 
@@ -167,7 +169,8 @@ func (w *walk) obstacle(t *task, now time.Time) obstacle {
 	if t.due.After(now) {
 		return obstacle{pause: true}
 	}
-	return obstacle{system: t.Key.System(), claim: w.limiting(t)}
+	claim := w.limiting(t)
+	return obstacle{system: t.Key.System(), claim: claim, patient: claim == "" && w.patient(t, now)}
 }
 
 // explain puts obstacles into words. Different ones may read alike.
@@ -196,6 +199,8 @@ func (w *walk) words(o obstacle) Wait {
 		return Wait{Changes: "changes", For: o.needs.String()}
 	case o.pause:
 		return Wait{Changes: "changes"}
+	case o.patient:
+		return Wait{Changes: "changes", For: "others to travel with"}
 	case o.claim == "":
 		return Wait{Changes: "changes", For: "the next pass"}
 	case explains:

@@ -13,8 +13,17 @@ import (
 // start begins everything that may begin now, what has the longest way before
 // it first, and returns when the next retry falls due, or zero.
 func (w *walk) start(ctx context.Context) (next time.Time) {
+	next = w.startWhat(ctx, w.patient)
+	if w.running == 0 && next.IsZero() { // nothing more will come
+		next = w.startWhat(ctx, func(*task, time.Time) bool { return false })
+	}
+	return next
+}
+
+func (w *walk) startWhat(ctx context.Context, held func(*task, time.Time) bool) (next time.Time) {
 	now := time.Now()
 	clear(w.widths)
+	clear(w.partial)
 	for _, t := range slices.Clone(w.ready) {
 		switch {
 		case t.running: // it went along in a batch
@@ -22,7 +31,7 @@ func (w *walk) start(ctx context.Context) (next time.Time) {
 			if next.IsZero() || t.due.Before(next) {
 				next = t.due
 			}
-		case w.limiting(t) == "":
+		case w.limiting(t) == "" && !held(t, now):
 			w.launch(ctx, w.batch(t, now))
 		}
 	}
@@ -71,6 +80,27 @@ func (w *walk) batch(first *task, now time.Time) []*task {
 	}
 	slices.SortFunc(batch, func(a, b *task) int { return cmp.Compare(a.Key, b.Key) })
 	return batch
+}
+
+// patient reports that a change may as well travel with later ones of its system.
+func (w *walk) patient(t *task, now time.Time) bool {
+	system := t.Key.System()
+	patient, ok := w.system(t.Key).(Patient)
+	if !ok || w.coming[system] == 0 || len(w.needers[t.Key]) > 0 || !patient.Patient(t.Change) {
+		return false
+	}
+	batcher, ok := patient.(Batcher)
+	if !ok {
+		return false
+	}
+	group := system
+	for _, c := range t.claims {
+		group += " " + c.Name
+	}
+	if _, counted := w.partial[group]; !counted {
+		w.partial[group] = len(w.batch(t, now)) < batcher.MaxBatch(t.Change)
+	}
+	return w.partial[group]
 }
 
 // launch takes the claims and runs the batch on a goroutine of its own.

@@ -109,6 +109,10 @@ func (s *System) Close() error {
 // MaxBatch is how many changes go into one command, whatever they are.
 func (s *System) MaxBatch(inventory.Change) int { return s.cfg.Batch }
 
+// Patient lets what nobody waits for travel with what comes later: a command takes
+// a second or more, however little it does.
+func (s *System) Patient(inventory.Change) bool { return true }
+
 // Claims says that a server has one writer: DNS is written on the server that
 // answers, reservations and filters on every partner. Where the one that answers
 // is a partner, records claim what reservations do: only changes that claim the

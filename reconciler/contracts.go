@@ -53,6 +53,15 @@ type Proposal struct {
 	Tree    projects.Tree // the target branch's tree plus the files that the request changed
 	Changed []string      // paths that the request adds, changes or removes
 	Problem string        // why there is no tree: "rebase: projects/a.yaml changed on both sides"
+	// Approvals are those that stand on the forge now.
+	Approvals []Approval
+}
+
+// Approval is somebody's consent to a merge request, as the forge tells of it.
+type Approval struct {
+	User   string    // login
+	Commit string    // the head that it was given for
+	At     time.Time // when; zero where the forge does not tell
 }
 
 // StatusState is the state of a commit status, in the words of GitLab and GitHub.
@@ -151,6 +160,35 @@ type Patient interface {
 // for people, or "".
 type Refuser interface {
 	Refuse(inventory.Change) (reason string)
+}
+
+// Leaser is a System on which the daemons of a campus agree which of them works:
+// see package reconciler/lease. It keeps the terms of the campus, the newest of
+// which counts. Whoever is not sure how a call ended asks for the Term again.
+type Leaser interface {
+	// Term is the newest term, the zero one where there was none.
+	Term(ctx context.Context) (inventory.Term, error)
+	// Begin makes t the newest term. Of all that begin a term of one number one
+	// wins; the others, and whoever begins one that is not the newest, do not.
+	Begin(ctx context.Context, t inventory.Term) (won bool, err error)
+	// Renew writes t's beat and holder, unless another term has begun.
+	Renew(ctx context.Context, t inventory.Term) (stands bool, err error)
+}
+
+// Turn is the right to make one pass: see [Reconciler.Turn].
+type Turn struct {
+	Ctx    context.Context // ends when nothing new may be started any more
+	Barred string          // why nothing may be applied in this pass, or ""
+	Done   func()          // gives the turn back
+}
+
+// Shelf keeps small things from one process to the next, as far as it can: what
+// is on it may be lost, and the campus is none the worse.
+type Shelf interface {
+	// Load is everything that an earlier process saved, by name.
+	Load() (map[string][]byte, error)
+	// Save keeps a value; nil removes it. It does not wait, and what fails is logged.
+	Save(name string, value []byte)
 }
 
 // Policy judges a plan. An error means deny everything.

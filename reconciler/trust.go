@@ -33,7 +33,7 @@ func (r *Reconciler) owners(base Snapshot) hand {
 		})
 		violations := make([]Violation, len(found))
 		for i, t := range found {
-			violations[i] = notOwned(describeTrespass(p.Author, t), "policies/owners.yaml")
+			violations[i] = notOwned(t.For(p.Author), "policies/owners.yaml")
 		}
 		return violations
 	}
@@ -41,19 +41,6 @@ func (r *Reconciler) owners(base Snapshot) hand {
 
 func notOwned(message, where string) Violation {
 	return Violation{Rule: "provost.owners", Title: msgOwnersTitle, Level: LevelDeny, Message: message, Where: where}
-}
-
-// describeTrespass names the part, and who may change it.
-func describeTrespass(author string, t trust.Trespass) string {
-	who := strings.Join(t.Who, ", ")
-	if who == "" {
-		who = msgNobody
-	}
-	message := say(msgTrespass, t.Place(), author, who)
-	if t.Why != "" {
-		message += " (" + t.Why + ")"
-	}
-	return message
 }
 
 // rulesProblems are those of the rules that a request would bring: once merged,

@@ -16,9 +16,10 @@ type Directory interface {
 	// Members are the logins of everybody in a group, or a team, as the forge
 	// writes its name.
 	Members(ctx context.Context, group string) ([]string, error)
-	// Pusher is the login of whoever moved a branch to a commit, by a push or by
-	// the merge button; "" where the forge does not tell, or not any more.
-	Pusher(ctx context.Context, branch, commit string) (string, error)
+	// Pushers are the logins of those who moved a branch, by a push or by the
+	// merge button, by the commit that it was moved to; at least back to the one
+	// that moved it to since, as far as the forge still tells.
+	Pushers(ctx context.Context, branch, since string) (map[string]string, error)
 }
 
 const (
@@ -84,10 +85,10 @@ func (p *People) ask(ctx context.Context, group string) membership {
 	return m
 }
 
-// Pusher is who moved a branch to a commit, or "".
-func (p *People) Pusher(ctx context.Context, branch, commit string) (string, error) {
+// Pushers are those who moved a branch, by the commit that it was moved to.
+func (p *People) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
 	if p.directory == nil {
-		return "", nil
+		return nil, nil
 	}
-	return p.directory.Pusher(ctx, branch, commit)
+	return p.directory.Pushers(ctx, branch, since)
 }

@@ -80,6 +80,19 @@ func (t Trespass) Place() string {
 	return place
 }
 
+// For says that somebody may not do it, and who may.
+func (t Trespass) For(login string) string {
+	who := strings.Join(t.Who, ", ")
+	if who == "" {
+		who = "nobody"
+	}
+	text := fmt.Sprintf("%s: not for %s to change, but for %s", t.Place(), login, who)
+	if t.Why != "" {
+		text += " (" + t.Why + ")"
+	}
+	return text
+}
+
 // TrustsUnknown reports whether a push is let through whose author the forge
 // does not tell.
 func (o *Owners) TrustsUnknown() bool { return o.trust }

@@ -17,9 +17,6 @@ const (
 	mostRedirects = 5
 )
 
-// MostPushPages is how many pages of pushes are looked through for one.
-const MostPushPages = 5
-
 // Client reaches one forge over HTTP.
 type Client struct {
 	URL  *url.URL     // of the forge, without a final slash

@@ -18,6 +18,9 @@ type Config struct {
 	URL string `yaml:"url"`
 	// Branch is what is made true; "main" unless told.
 	Branch string `yaml:"branch"`
+	// Since is a commit that is believed as it is: signatures are asked for from
+	// there on. Full hash; from the beginning unless told.
+	Since string `yaml:"since"`
 	// TokenFile holds an access token for https, read again for each poll.
 	TokenFile string `yaml:"token_file"`
 	// User goes with the token ("oauth2" unless told) or the SSH key ("git").
@@ -56,6 +59,9 @@ func (c Config) endpoint() (*transport.Endpoint, error) {
 	}
 	if err := plumbing.NewBranchReferenceName(c.Branch).Validate(); err != nil {
 		return nil, fmt.Errorf("branch %q is not a name that a branch can have", c.Branch)
+	}
+	if c.Since != "" && !plumbing.IsHash(c.Since) {
+		return nil, fmt.Errorf("since %q is not the full hash of a commit", c.Since)
 	}
 	ep, err := transport.NewEndpoint(c.URL)
 	if err != nil {

@@ -25,7 +25,7 @@ type httpServer struct {
 func newHTTP(cfg Config, ep *transport.Endpoint) (*httpServer, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if cfg.CAFile != "" {
-		roots, err := trust(cfg.CAFile)
+		roots, err := authorities(cfg.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +43,8 @@ func newHTTP(cfg Config, ep *transport.Endpoint) (*httpServer, error) {
 	return s, nil
 }
 
-// trust gives the system's certificates and those of a file.
-func trust(file string) (*x509.CertPool, error) {
+// authorities gives the system's certificates and those of a file.
+func authorities(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read ca_file: %w", err)

@@ -71,33 +71,31 @@ type pushed struct {
 	HeadCommit struct{ Sha1 string }
 }
 
-// Pusher is whose activity says that it moved the branch to the commit. Gitea
-// notes one for the merge button, too.
-func (f *Forge) Pusher(ctx context.Context, branch, commit string) (string, error) {
+// Pushers are told by the repository's activities. Gitea notes one for the merge
+// button, too.
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
 	c, err := f.api(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	options := api.ListRepoActivityFeedsOptions{ListOptions: api.ListOptions{Page: 1, PageSize: perPage}}
+	pushers := forge.Pushers{}
 	for range forge.MostPushPages {
 		list, answer, err := c.ListRepoActivityFeeds(f.owner, f.repo, options)
 		if err != nil {
-			return "", f.failed(ctx, "list the pushes to "+f.owner+"/"+f.repo, answer, err)
+			return nil, f.failed(ctx, "list the pushes to "+f.owner+"/"+f.repo, answer, err)
 		}
 		for _, a := range list {
 			var p pushed
-			if a.OpType != "commit_repo" || strings.TrimPrefix(a.RefName, "refs/heads/") != branch || a.ActUser == nil ||
-				json.Unmarshal([]byte(a.Content), &p) != nil {
-				continue
-			}
-			if p.HeadCommit.Sha1 == commit {
-				return a.ActUser.UserName, nil
+			if a.OpType == "commit_repo" && strings.TrimPrefix(a.RefName, "refs/heads/") == branch && a.ActUser != nil &&
+				json.Unmarshal([]byte(a.Content), &p) == nil {
+				pushers.Note(p.HeadCommit.Sha1, a.ActUser.UserName)
 			}
 		}
-		if answer.NextPage == 0 {
+		if _, enough := pushers[since]; enough || answer.NextPage == 0 {
 			break
 		}
 		options.Page = answer.NextPage
 	}
-	return "", nil
+	return pushers, nil
 }

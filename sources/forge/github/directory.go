@@ -37,24 +37,24 @@ func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
 	}
 }
 
-// Pusher is the actor of the activity that moved the branch to the commit: a
-// push, or a merge.
-func (f *Forge) Pusher(ctx context.Context, branch, commit string) (string, error) {
+// Pushers are the actors of the branch's activity: pushes, and merges.
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
 	options := api.ListRepositoryActivityOptions{Ref: "refs/heads/" + branch, PerPage: 100}
+	pushers := forge.Pushers{}
 	for range forge.MostPushPages {
 		list, answer, err := f.api.Repositories.ListRepositoryActivities(ctx, f.owner, f.repo, &options)
 		if err != nil {
-			return "", f.failed(ctx, "list the pushes to "+f.owner+"/"+f.repo, answer, err)
+			return nil, f.failed(ctx, "list the pushes to "+f.owner+"/"+f.repo, answer, err)
 		}
 		for _, a := range list {
-			if a.After == commit && a.Actor != nil && a.Actor.Login != nil {
-				return *a.Actor.Login, nil
+			if a.Actor != nil && a.Actor.Login != nil {
+				pushers.Note(a.After, *a.Actor.Login)
 			}
 		}
-		if answer.After == "" {
+		if _, enough := pushers[since]; enough || answer.After == "" {
 			break
 		}
 		options.After = answer.After
 	}
-	return "", nil
+	return pushers, nil
 }

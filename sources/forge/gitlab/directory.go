@@ -31,32 +31,32 @@ func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
 	return logins, err
 }
 
-// Pusher is whose push event says that it moved the branch to the commit. GitLab
-// makes one for the merge button, too, and none where one push moves more than
-// three branches.
-func (f *Forge) Pusher(ctx context.Context, branch, commit string) (string, error) {
+// Pushers are told by push events. GitLab makes one for the merge button, too,
+// and none where one push moves more than three branches.
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
 	id, err := f.project(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	options := api.ListProjectVisibleEventsOptions{
 		ListOptions: api.ListOptions{PerPage: 100, Page: 1},
 		Action:      api.Ptr(api.PushedEventType),
 	}
+	pushers := forge.Pushers{}
 	for range forge.MostPushPages {
 		list, answer, err := f.api.Events.ListProjectVisibleEvents(id, &options, f.with(ctx)...)
 		if err := f.failed(ctx, "list the pushes to "+f.config.Project, answer, err); err != nil {
-			return "", err
+			return nil, err
 		}
 		for _, e := range list {
-			if p := e.PushData; p.RefType == "branch" && p.Ref == branch && p.CommitTo == commit {
-				return e.AuthorUsername, nil
+			if p := e.PushData; p.RefType == "branch" && p.Ref == branch {
+				pushers.Note(p.CommitTo, e.AuthorUsername)
 			}
 		}
-		if answer.NextPage == 0 {
+		if _, enough := pushers[since]; enough || answer.NextPage == 0 {
 			break
 		}
 		options.Page = answer.NextPage
 	}
-	return "", nil
+	return pushers, nil
 }

@@ -14,6 +14,7 @@ import (
 //	<cluster>/tasks/<node>          tasks that provost lets a node work on
 //	<cluster>/storage/<storage>     disks that are written to it
 //	<cluster>/template/<vmid+vmid>  clones of one of these, or of their copies
+//	<cluster>/original/<vmid+vmid>  linked clones of containers, which copies cannot serve
 //	<cluster>/starts/<node>         guests, or batches of guests, that boot
 //	<cluster>/stops/<node>          guests that shut down
 func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
@@ -42,20 +43,33 @@ func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
 }
 
 // createClaims gives the widths as they are now; where they are yet to be found,
-// Width follows.
+// Width follows. A clone is worked on by its source's node; where copies may
+// serve it, that is any, and the number of sources limits it well enough.
 func (c *Cluster) createClaims(r inventory.Resource) []inventory.Claim {
-	claims := []inventory.Claim{c.nodeClaim(r.Attrs["node"])}
-	if storage := r.Attrs["storage"]; storage != "" {
-		claims = append(claims, inventory.Claim{Name: c.name + "/storage/" + storage, Limit: c.cfg.Limits.ClonesPerStorage})
+	node := c.nodeClaim(r.Attrs["node"])
+	var storage []inventory.Claim
+	if name := r.Attrs["storage"]; name != "" {
+		storage = []inventory.Claim{{Name: c.name + "/storage/" + name, Limit: c.cfg.Limits.ClonesPerStorage}}
 	}
 	if strings.HasPrefix(r.Attrs["create.base"], "ostemplate:") {
-		return claims // holds no lock on its source
+		return append([]inventory.Claim{node}, storage...) // holds no lock on its source
 	}
-	limit := c.cfg.Limits.ClonesPerTemplate
-	if r.Attrs["type"] == typeQEMU {
-		limit = c.cfg.Limits.QemuClones
+	v := c.look()
+	names := v.sourceNames(r)
+	originals, err := v.originals(r)
+	full := r.Attrs["create.clone"] != "linked"
+	if err == nil && (!full || r.Attrs["type"] == typeQEMU) {
+		node = c.nodeClaim(originals[0].node)
 	}
-	return append(claims, inventory.Claim{Name: c.name + "/template/" + c.look().sourceNames(r), Limit: limit})
+	switch {
+	case r.Attrs["type"] == typeQEMU && full:
+		return append(append([]inventory.Claim{node}, storage...), inventory.Claim{Name: c.name + "/template/" + names, Limit: c.cfg.Limits.QemuClones})
+	case r.Attrs["type"] == typeQEMU:
+		return []inventory.Claim{node, {Name: c.name + "/template/" + names, Limit: c.cfg.Limits.QemuClones}}
+	case full:
+		return append(storage, inventory.Claim{Name: c.name + "/template/" + names, Limit: c.cfg.Limits.ClonesPerTemplate})
+	}
+	return []inventory.Claim{{Name: c.name + "/original/" + names, Limit: c.cfg.Limits.ClonesPerTemplate * max(1, len(originals))}}
 }
 
 // sourceNames are the VMIDs of the templates that r can be cloned from.
@@ -93,7 +107,7 @@ func (c *Cluster) powerClaims(ch inventory.Change) []inventory.Claim {
 }
 
 func (c *Cluster) nodeClaim(node string) inventory.Claim {
-	return inventory.Claim{Name: c.name + "/tasks/" + node, Limit: c.cfg.Limits.TasksPerNode}
+	return inventory.Claim{Name: c.name + "/tasks/" + node, Limit: c.tasksOn(node)}
 }
 
 // held are the names of the claims of this change.

@@ -55,7 +55,7 @@ type Limits struct {
 	ClonesPerTemplate int `yaml:"clones_per_template"` // containers; PVE locks the source, so more than 1 only fails
 	QemuClones        int `yaml:"qemu_clones"`         // machines, per template
 	StartsPerNode     int `yaml:"starts_per_node"`     // guests that boot
-	TasksPerNode      int `yaml:"tasks_per_node"`      // a task has a process of its own; only requests wait for pvedaemon's 3 workers
+	TasksPerNode      int `yaml:"tasks_per_node"`      // 0: 16, or the node's cores if these are more. A task has a process of its own; only requests wait for pvedaemon's 3 workers
 	ClonesPerStorage  int `yaml:"clones_per_storage"`
 	BulkStart         int `yaml:"bulk_start"` // guests started in one request, where the server can (9.1); 1 starts each by itself
 	CopiesGiB         int `yaml:"copies_gib"` // of disk for copies of templates; see Config.Copies
@@ -63,10 +63,9 @@ type Limits struct {
 
 func (c Config) withDefaults() Config {
 	c.Limits.ClonesPerTemplate = cmp.Or(c.Limits.ClonesPerTemplate, 1)
-	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 16)
-	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 8)
-	c.Limits.TasksPerNode = cmp.Or(c.Limits.TasksPerNode, 16)
-	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 16)
+	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 64)
+	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 16)
+	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 64)
 	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 1)
 	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
 	c.Copies = cmp.Or(c.Copies, "990000000-990000999")

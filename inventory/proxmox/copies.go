@@ -49,6 +49,7 @@ func (l *lister) copy(g guest, m inventory.Mark) {
 	if wholeCopy(g) && powerState(g.status) != "running" {
 		attrs["ready"] = "1"
 		source := m.Extra[markSource]
+		t.source = source
 		l.view.copies[source] = append(l.view.copies[source], t)
 	}
 	l.add(inventory.Resource{Key: m.Key, Attrs: attrs})
@@ -102,13 +103,29 @@ func (j *job) makeCopy(ctx context.Context) error {
 		return err
 	}
 	defer giveBack()
+	if !j.c.stillPays(plan, r) {
+		j.say("not copying %s any more: that would win nothing", plan.source.vmid)
+		return nil
+	}
 	j.say("copying %s", plan.source.vmid)
 	description := inventory.WithMark("A copy of template "+r.Attrs["source"]+", to clone from while that is busy. It may be deleted.", j.c.markOfCopy(r))
-	it := made{source: plan.source.vmid, cfg: cloned(plan.source, r, description)}
+	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r), cfg: cloned(plan.source, r, description)}
 	if err := j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description)); err != nil {
 		return err
 	}
 	return j.completeCopy(ctx, guest{ref: want, cfg: it.cfg})
+}
+
+// stillPays decides again, once copies were timed, whether one more is worth it.
+// It was planned by a guess of what the storage carries.
+func (c *Cluster) stillPays(plan clonePlan, r inventory.Resource) bool {
+	pace := c.cloneSpeed(plan, r)
+	if pace.assumed {
+		return true
+	}
+	sources, err := c.look().cloneSources(r)
+	clones, copies := c.loans.left(r.Attrs["source"])
+	return err != nil || bestFanout(clones, len(sources)+copies-1, c.cfg.Limits.ClonesPerStorage, mostCopies, pace) > 0
 }
 
 func (c *Cluster) markOfCopy(r inventory.Resource) inventory.Mark {
@@ -128,7 +145,7 @@ func (j *job) completeCopy(ctx context.Context, g guest) error {
 	cfg := maps.Clone(g.cfg)
 	cfg["tags"], cfg["onboot"] = copyTag, "0"
 	t := templateOf(guest{ref: g.ref, cfg: cfg})
-	t.of = r.Attrs["of"]
+	t.of, t.source = r.Attrs["of"], r.Attrs["source"]
 	if storage := r.Attrs["storage"]; storage != "" {
 		t.storage = storage
 	}

@@ -63,6 +63,7 @@ func (j *job) create(ctx context.Context) error {
 // made is a guest whose task has ended.
 type made struct {
 	source  string    // VMID of the clone's source, under which the task goes
+	about   about     // what is known of the task
 	cfg     rawConfig // what its configuration is; nil if only a look can tell
 	started bool      // it was to be started, too
 }
@@ -87,7 +88,7 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 	}
 	defer giveBack()
 	j.say("cloning from %s", plan.source.vmid)
-	it := made{source: plan.source.vmid}
+	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r)}
 	err = j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
 	it.cfg = cloned(plan.source, r, description)
 	return it, err
@@ -102,7 +103,7 @@ func (j *job) install(ctx context.Context, r inventory.Resource, want ref, descr
 	}
 	j.say("creating from %s", image)
 	p := imageParams(r, want, image, description)
-	it := made{cfg: rawConfig{}, started: j.c.startsAtOnce(r.Key)}
+	it := made{cfg: rawConfig{}, started: j.c.startsAtOnce(r.Key), about: j.c.look().aboutInstall(r)}
 	if it.started {
 		p["start"] = "1"
 	}
@@ -130,9 +131,10 @@ func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made
 	if err == nil {
 		in.UPID = u
 		j.c.keepIntent(in)
+		j.c.pace.tell(u, it.about)
 		err = j.c.wait(ctx, u)
 	}
-	j.c.adapt(j.held(), u, err)
+	j.c.adaptTo(j.held(), it.about, err)
 	return err
 }
 

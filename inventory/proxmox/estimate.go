@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -50,28 +51,75 @@ func (c *Cluster) estimateCreation(ch inventory.Change) time.Duration {
 		return 0
 	}
 	queue := time.Duration(number(r.Attrs[createQueue])) * time.Second
-	return c.cloneSpeed(plan.source, plan.full).alone + guessOptions + queue
+	return c.cloneSpeed(plan, r).alone + guessOptions + queue
 }
 
 func (c *Cluster) usual(subject string, guess time.Duration) time.Duration {
-	if s, ok := c.pace.of(subject); ok {
+	if s, ok := c.pace.of(aboutTask(subject)); ok {
 		return s.alone
 	}
 	return guess
 }
 
-// cloneSpeed is how fast clones of a template are.
-func (c *Cluster) cloneSpeed(t template, full bool) speed {
-	kind := "vzclone"
-	if t.typ == typeQEMU {
-		kind = "qmclone"
-	}
-	if s, ok := c.pace.of(subject(kind, t.vmid)); ok {
+// cloneSpeed is how fast r is cloned by a plan.
+func (c *Cluster) cloneSpeed(plan clonePlan, r inventory.Resource) speed {
+	a := c.look().aboutClone(plan, r)
+	if s, ok := c.pace.of(a); ok {
 		return s
 	}
-	guess := guessFixed + time.Duration(t.disk*float64(guessPerGiB))
-	if !full {
-		guess = guessLinked
+	if !plan.full {
+		return speed{alone: guessLinked, drag: usualDrag, assumed: true}
 	}
-	return speed{alone: guess, drag: usualDrag}
+	return speed{alone: guessFixed + time.Duration(plan.source.disk*float64(guessPerGiB)), drag: a.drag, assumed: true}
+}
+
+// aboutClone: clones of one source take alike. Of another source a full clone
+// takes as its size is, to the same storage.
+func (v view) aboutClone(plan clonePlan, r inventory.Resource) about {
+	kind := "vzclone"
+	if plan.source.typ == typeQEMU {
+		kind = "qmclone"
+	}
+	if !plan.full {
+		return about{subject: kind + "/" + plan.source.vmid + "/linked", general: kind + "/linked", units: 1}
+	}
+	node, storage := r.Attrs["node"], cmp.Or(r.Attrs["storage"], plan.source.storage)
+	drag := guessDrag(v.storages[storageKey(node, storage)].kind)
+	storage = v.place(node, storage)
+	// A copy takes as what it is a copy of.
+	a := about{subject: kind + "/" + plan.source.original() + "/full", units: 1, storage: storage, drag: drag}
+	if plan.source.disk > 0 {
+		a.general, a.units = kind+"/full on "+storage, plan.source.disk
+	}
+	return a
+}
+
+// aboutInstall: what is made from an OS template is unpacked to its storage.
+func (v view) aboutInstall(r inventory.Resource) about {
+	a := aboutTask("vzcreate")
+	if r.Attrs["storage"] != "" {
+		a.storage = v.place(r.Attrs["node"], r.Attrs["storage"])
+	}
+	return a
+}
+
+// place names a storage so that what copies to it at once is known to share it.
+func (v view) place(node, storage string) string {
+	if v.shared(node, storage) {
+		return storage
+	}
+	return storageKey(node, storage)
+}
+
+// guessDrag is what copies to a storage do to each other before that was seen.
+// One copy fills the wire to a file server, and most of what a disk can do; only
+// what is spread over many machines has more to give.
+func guessDrag(kind string) float64 {
+	switch kind {
+	case "nfs", "cifs", "iscsi", "iscsidirect":
+		return 1
+	case "rbd", "cephfs", "glusterfs":
+		return usualDrag
+	}
+	return 0.5
 }

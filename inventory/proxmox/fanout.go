@@ -3,6 +3,7 @@ package proxmox
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 // template has changed or the room is needed.
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
 	c.startWhenMade(changes)
+	c.loans.plan(c.look().clonesOf(changes))
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {
 		return nil
@@ -59,17 +61,10 @@ type crowd struct {
 // crowds are sorted by the original's VMID.
 func (v view) crowds(changes []inventory.Change) []crowd {
 	byNames := map[string]*crowd{}
-	for _, ch := range changes {
-		if ch.Key.Kind() != inventory.KindGuest || ch.After == nil || ch.Action != inventory.Create && ch.Action != inventory.Replace {
-			continue
-		}
-		r := *ch.After
-		if r.Attrs["type"] != typeLXC || r.Attrs["create.clone"] == "linked" || !strings.HasPrefix(r.Attrs["create.base"], "template:") {
-			continue
-		}
+	for r := range containerClones(changes) {
 		sources, err := v.cloneSources(r)
-		if err != nil {
-			continue // it will be said when the guest is made
+		if err != nil || r.Attrs["create.clone"] == "linked" {
+			continue // an error will be said when the guest is made
 		}
 		names := v.sourceNames(r)
 		if byNames[names] == nil {
@@ -86,6 +81,36 @@ func (v view) crowds(changes []inventory.Change) []crowd {
 	}
 	slices.SortFunc(all, func(a, b crowd) int { return number(a.original.vmid) - number(b.original.vmid) })
 	return all
+}
+
+// clonesOf counts the clones of containers by the template's VMID; of several
+// that are alike by the first one's.
+func (v view) clonesOf(changes []inventory.Change) (linked, full map[string]int) {
+	linked, full = map[string]int{}, map[string]int{}
+	for r := range containerClones(changes) {
+		if originals, err := v.originals(r); err == nil && r.Attrs["create.clone"] == "linked" {
+			linked[originals[0].vmid]++
+		} else if err == nil {
+			full[originals[0].vmid]++
+		}
+	}
+	return linked, full
+}
+
+// containerClones are the containers to be cloned.
+func containerClones(changes []inventory.Change) iter.Seq[inventory.Resource] {
+	return func(yield func(inventory.Resource) bool) {
+		for _, ch := range changes {
+			made := ch.Action == inventory.Create || ch.Action == inventory.Replace
+			if ch.Key.Kind() != inventory.KindGuest || ch.After == nil || !made {
+				continue
+			}
+			r := *ch.After
+			if r.Attrs["type"] == typeLXC && strings.HasPrefix(r.Attrs["create.base"], "template:") && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // retire deletes copies of what is not so any more, and counts the room that the
@@ -134,8 +159,8 @@ func diskOf(r inventory.Resource) float64 {
 // serve adds the copies that make a crowd's clones quicker.
 func (f *fanout) serve(w crowd) {
 	t := w.original
-	pace := f.c.cloneSpeed(t, true)
-	capacity := min(f.c.cfg.Limits.ClonesPerStorage, f.c.cfg.Limits.TasksPerNode*max(1, len(f.places(w))))
+	pace := f.c.cloneSpeed(planFrom(w.clones[0], t), w.clones[0])
+	capacity := f.c.cfg.Limits.ClonesPerStorage
 	most := min(mostCopies, len(w.clones), capacity)
 	if t.disk > 0 {
 		most = min(most, max(0, int(f.room/t.disk)))

@@ -26,7 +26,9 @@ func TestMakespan(t *testing.T) {
 		{10, 2, 0, 8, second, 5 * time.Second},
 		{8, 1, 7, 8, second, 4 * time.Second}, // 1, 2, 4 copies, then all at once
 		{8, 1, 7, 2, second, 8 * time.Second}, // no more than two at a time
-		{2, 2, 0, 8, speed{time.Second, 1}, 2 * time.Second},
+		{2, 2, 0, 8, speed{alone: time.Second, drag: 1}, 2 * time.Second},
+		// Four a second is all that there is, however many there are.
+		{16, 16, 0, 16, speed{alone: time.Second, most: 4}, 4 * time.Second},
 	} {
 		if got := makespan(tt.n, tt.sources, tt.k, tt.capacity, tt.s); got != tt.want {
 			t.Errorf("%+v took %s", tt, got)

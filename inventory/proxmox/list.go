@@ -24,6 +24,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		taken:    map[string]bool{},
 		copies:   map[string][]template{},
 		nodes:    map[string]bool{},
+		cores:    map[string]int{},
 		storages: map[string]storage{},
 	}}
 	l.capacity()
@@ -31,6 +32,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		l.guest(s.guests[vmid])
 	}
 	c.setView(l.view)
+	c.pace.on(l.view.cores)
 	c.pace.read(s.tasks)
 	return l.out, nil
 }
@@ -79,9 +81,10 @@ func (l *lister) capacity() {
 		switch line.kind {
 		case "node":
 			l.view.nodes[line.node] = line.status == "online"
+			l.view.cores[line.node] = number(line.maxCPU)
 			l.add(l.c.nodeResource(line))
 		case "storage":
-			l.view.storages[storageKey(line.node, line.storage)] = storage{shared: canonicalBool(line.shared) == "1"}
+			l.view.storages[storageKey(line.node, line.storage)] = storage{shared: canonicalBool(line.shared) == "1", kind: line.plugin}
 			l.add(l.c.storageResource(line))
 		}
 	}

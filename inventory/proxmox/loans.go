@@ -5,92 +5,196 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
 
 // loans are the sources that are being cloned. A container is lent to one clone
 // at a time, since PVE locks it; a machine that is stopped to any number.
+//
+// Who asks at one moment is served in one order, whichever goroutine came first:
+// copies, since they serve others; linked clones, since the original alone can
+// serve them; then by key.
 type loans struct {
 	mu    sync.Mutex
 	users map[string]int // by VMID
-	freed chan struct{}  // closed when a source may have become free
+	queue []*borrower
+	// What was planned to be cloned and has not begun, by the original's VMID.
+	linked, full map[string]int
+	copying      map[string]int // copies under way
 }
 
-// take lends the best source that is free: on the node, then the least used,
-// then by VMID. Without one, freed tells when to look again.
-func (l *loans) take(sources []template, node string) (t template, freed <-chan struct{}, ok bool) {
+// borrower is a clone that waits for a source.
+type borrower struct {
+	key     inventory.Key
+	how     int
+	node    string
+	sources func() []template // that it can be cloned from now
+	lent    chan template     // has room for one
+}
+
+// How a borrower clones, in the order of service.
+const (
+	byCopying = iota
+	byLinking
+	byCloning
+)
+
+// moment is how long the decision is put off, so that who asks at one moment is
+// in the queue by then.
+const moment = time.Millisecond
+
+// plan takes up what is going to be cloned.
+func (l *loans) plan(linked, full map[string]int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.linked, l.full = linked, full
+}
+
+// left is how many clones of an original have not begun, and how many copies of
+// it are under way.
+func (l *loans) left(original string) (clones, copies int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.full[original], l.copying[original]
+}
+
+// linking reports whether linked clones of an original are yet to begin.
+func (l *loans) linking(original string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.linked[original] > 0
+}
+
+func (l *loans) ask(b *borrower) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(l.queue, b)
+	time.AfterFunc(moment, l.deal)
+}
+
+// deal gives the sources that are free to those who wait.
+func (l *loans) deal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	slices.SortFunc(l.queue, func(a, b *borrower) int { return cmp.Or(a.how-b.how, cmp.Compare(a.key, b.key)) })
+	l.queue = slices.DeleteFunc(l.queue, func(b *borrower) bool {
+		t, ok := l.bestLocked(b)
+		if ok {
+			l.lendLocked(t, b.how)
+			b.lent <- t
+		}
+		return ok
+	})
+}
+
+// bestLocked is the best source that is free: no original that linked clones wait
+// for, then on the node, then the least used, then by VMID.
+func (l *loans) bestLocked(b *borrower) (best template, ok bool) {
 	var free []template
-	for _, t := range sources {
+	for _, t := range b.sources() {
 		if t.typ == typeQEMU || l.users[t.vmid] == 0 {
 			free = append(free, t)
 		}
 	}
 	if len(free) == 0 {
-		if l.freed == nil {
-			l.freed = make(chan struct{})
+		return template{}, false
+	}
+	needed := func(t template) int {
+		if b.how != byLinking && l.linked[t.vmid] > 0 {
+			return 1
 		}
-		return template{}, l.freed, false
+		return 0
 	}
 	elsewhere := func(t template) int {
-		if t.node == node {
+		if t.node == b.node {
 			return 0
 		}
 		return 1
 	}
-	t = slices.MinFunc(free, func(a, b template) int {
-		return cmp.Or(elsewhere(a)-elsewhere(b), l.users[a.vmid]-l.users[b.vmid], number(a.vmid)-number(b.vmid))
-	})
+	return slices.MinFunc(free, func(x, y template) int {
+		return cmp.Or(needed(x)-needed(y), elsewhere(x)-elsewhere(y), l.users[x.vmid]-l.users[y.vmid], number(x.vmid)-number(y.vmid))
+	}), true
+}
+
+func (l *loans) lendLocked(t template, how int) {
 	if l.users == nil {
-		l.users = map[string]int{}
+		l.users, l.copying = map[string]int{}, map[string]int{}
 	}
 	l.users[t.vmid]++
-	return t, nil, true
-}
-
-func (l *loans) give(vmid string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.users[vmid]--; l.users[vmid] <= 0 {
-		delete(l.users, vmid)
-	}
-	l.announceLocked()
-}
-
-// announce wakes everybody who waits: there is another source.
-func (l *loans) announce() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.announceLocked()
-}
-
-func (l *loans) announceLocked() {
-	if l.freed != nil {
-		close(l.freed)
-		l.freed = nil
+	original := t.original()
+	switch {
+	case how == byCopying:
+		l.copying[original]++
+	case how == byLinking && l.linked[original] > 0:
+		l.linked[original]--
+	case how == byCloning && l.full[original] > 0:
+		l.full[original]--
 	}
 }
+
+// give takes a source back.
+func (l *loans) give(t template, how int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.users[t.vmid]--; l.users[t.vmid] <= 0 {
+		delete(l.users, t.vmid)
+	}
+	if how == byCopying {
+		l.copying[t.original()]--
+	}
+	time.AfterFunc(moment, l.deal)
+}
+
+// announce has everybody who waits looked at: there is another source.
+func (l *loans) announce() { time.AfterFunc(moment, l.deal) }
+
+// leave is for who waits no longer; false when a source was lent meanwhile.
+func (l *loans) leave(b *borrower) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := slices.Index(l.queue, b)
+	if at >= 0 {
+		l.queue = slices.Delete(l.queue, at, at+1)
+	}
+	return at >= 0
+}
+
+// original is the VMID of what a copy is a copy of, or the template's own.
+func (t template) original() string { return cmp.Or(t.source, t.vmid) }
 
 // borrow waits for a source that r can be cloned from. The scheduler knows how
-// many there are, so the wait is the exception.
+// many there are, so that a long wait is the exception.
 func (j *job) borrow(ctx context.Context, r inventory.Resource) (clonePlan, func(), error) {
-	for said := false; ; said = true {
-		sources, err := j.c.look().cloneSources(r)
-		if err != nil {
-			return clonePlan{}, nil, failf("cannot create %s: %v", r.Key, err)
-		}
-		source, freed, ok := j.c.loans.take(sources, r.Attrs["node"])
-		if ok {
-			return planFrom(r, source), func() { j.c.loans.give(source.vmid) }, nil
-		}
-		if !said {
-			j.say("waiting for %s to be free", sources[0].ref)
-		}
+	first, err := j.c.look().cloneSources(r)
+	if err != nil {
+		return clonePlan{}, nil, failf("cannot create %s: %v", r.Key, err)
+	}
+	how := byCloning
+	switch {
+	case r.Key.Kind() == kindCopy:
+		how = byCopying
+	case r.Attrs["create.clone"] == "linked":
+		how = byLinking
+	}
+	b := &borrower{key: r.Key, how: how, node: r.Attrs["node"], lent: make(chan template, 1), sources: func() []template {
+		now, _ := j.c.look().cloneSources(r)
+		return now
+	}}
+	j.c.loans.ask(b)
+	said := time.NewTimer(100 * moment)
+	defer said.Stop()
+	for {
 		select {
-		case <-freed:
+		case t := <-b.lent:
+			return planFrom(r, t), func() { j.c.loans.give(t, how) }, nil
+		case <-said.C:
+			j.say("waiting for %s to be free", first[0].ref)
 		case <-ctx.Done():
+			if !j.c.loans.leave(b) {
+				j.c.loans.give(<-b.lent, how)
+			}
 			return clonePlan{}, nil, ctx.Err()
 		}
 	}

@@ -32,7 +32,7 @@ func makespan(n, sources, k, capacity int, s speed) time.Duration {
 	var total time.Duration
 	for n+k > 0 {
 		side := max(1, min(sources, capacity, n+k))
-		total += s.among(float64(side))
+		total += s.side(float64(side))
 		copied := min(k, side)
 		k, n, sources = k-copied, n-(side-copied), sources+copied
 	}

@@ -1,36 +1,95 @@
 package proxmox
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// pace is what was learned of how long tasks take, by the kind of task and, for
-// clones, by source. It lives in memory; a new process begins with what the
-// cluster's task log tells. The zero value knows nothing.
+// pace is what was learned of how long tasks take. It lives in memory, over
+// passes; a new process begins with what the cluster's task log tells. The zero
+// value knows nothing.
 type pace struct {
 	mu     sync.Mutex
 	known  map[string]*record
-	flying map[string]int // tasks that are being watched now, by node
+	told   map[upid]about
+	cores  map[string]int      // of the nodes
+	flying map[string]*company // tasks that are being watched now, by what they share
 }
 
+// company counts tasks, and over time the seconds of all of them.
+type company struct {
+	now   int
+	since time.Time // when now began to hold
+	area  float64   // task-seconds before that
+}
+
+func (c *company) add(by int, at time.Time) {
+	c.area, c.since = c.until(at), at
+	c.now += by
+}
+
+func (c *company) until(at time.Time) float64 {
+	return c.area + float64(c.now)*at.Sub(c.since).Seconds()
+}
+
+// about is what is known of a task when it begins.
+type about struct {
+	subject string  // what alone its time is remembered under: "vzclone/9000/full"
+	general string  // what is the best guess until then, for each unit: "vzclone/full on disks"
+	units   float64 // of general: the GiB that are copied
+	storage string  // that it copies to, and so shares with what copies there
+	drag    float64 // that is assumed until it was seen; 0 is that of its node
+}
+
+// aboutTask is what the task's name tells. Its id is of no use: of a clone it is
+// the source, whether the clone is linked or full. A bulk start takes as long as
+// it has guests, which nothing tells.
+func aboutTask(kind string) about {
+	if kind == "bulkstart" {
+		return about{}
+	}
+	return about{subject: kind, units: 1}
+}
+
+func isClone(kind string) bool { return kind == "vzclone" || kind == "qmclone" }
+
 // record is a line fitted through what was seen: the time that a task takes over
-// how many others run on its node. Older sightings count less and less.
+// how many others share something with it. Older sightings count less and less.
 type record struct {
-	n, x, y, xx, xy float64 // sums; x others, y seconds
-	log             speed   // what the log told, until something was measured
+	n, x, y, xx, xy float64       // sums; x others, y seconds
+	busy, together  float64       // sums over sightings that waited for each other: their number, tasks a second
+	log             time.Duration // what the log told, until something was measured
 }
 
 // speed is how long one kind of task takes.
 type speed struct {
-	alone time.Duration // when nothing else runs on its node
+	alone time.Duration // when nothing else runs beside it
 	drag  float64       // how much longer, as a part of alone, for each other that runs
+	most  float64       // tasks a second that all together get done; 0 until they were seen to wait for each other
+	// assumed: nothing was seen that tells the drag.
+	assumed bool
 }
 
 // among is the time in company, itself included.
 func (s speed) among(company float64) time.Duration {
 	return time.Duration(float64(s.alone) * (1 + s.drag*max(0, company-1)))
+}
+
+// side is among for companies that were never seen: what shares a thing that can
+// do no more takes as long as there are tasks.
+func (s speed) side(company float64) time.Duration {
+	if s.most == 0 {
+		return s.among(company)
+	}
+	return max(s.alone, time.Duration(company/s.most*float64(time.Second)))
+}
+
+// of is the speed of what has so many units.
+func (s speed) of(units float64) speed {
+	return speed{alone: time.Duration(float64(s.alone) * units), drag: s.drag, most: s.most / units, assumed: s.assumed}
 }
 
 // drags that are assumed and believed at most. With 0 tasks do not disturb each
@@ -39,27 +98,36 @@ const (
 	usualDrag = 0.1
 	mostDrag  = 1.5
 	fading    = 0.9
+	// waiting is by how much longer than alone a task takes that waits for others.
+	waitingShare = 1.25
 )
 
-func (r *record) speed() speed {
+// speed is what the sightings tell; drag is assumed where they do not.
+func (r *record) speed(drag float64) speed {
+	s := speed{alone: r.log, drag: cmp.Or(drag, usualDrag), assumed: true}
 	if r.n == 0 {
-		return r.log
+		return s
 	}
 	x, y := r.x/r.n, r.y/r.n
-	drag := usualDrag
 	if spread := r.xx/r.n - x*x; spread > 0.25 && r.n > 3 {
+		s.assumed = false
 		slope := (r.xy/r.n - x*y) / spread
 		if base := y - slope*x; base > y/20 {
-			drag = min(max(slope/base, 0), mostDrag)
+			s.drag = min(max(slope/base, 0), mostDrag)
 		} else {
-			drag = 1 // a line through the origin: they share one thing
+			s.drag = 1 // a line through the origin: they share one thing
 		}
 	}
-	return speed{alone: time.Duration(y / (1 + drag*x) * float64(time.Second)), drag: drag}
+	s.alone = time.Duration(y / (1 + s.drag*x) * float64(time.Second))
+	if r.busy > 0 {
+		s.most = r.together / r.busy
+	}
+	return s
 }
 
-func (r *record) add(others, seconds float64) {
-	for _, sum := range []*float64{&r.n, &r.x, &r.y, &r.xx, &r.xy} {
+func (r *record) add(others, seconds, drag float64) {
+	waited := r.n > 0 && others >= 1 && seconds > waitingShare*r.speed(drag).alone.Seconds()
+	for _, sum := range []*float64{&r.n, &r.x, &r.y, &r.xx, &r.xy, &r.busy, &r.together} {
 		*sum *= fading
 	}
 	r.n++
@@ -67,66 +135,152 @@ func (r *record) add(others, seconds float64) {
 	r.y += seconds
 	r.xx += others * others
 	r.xy += others * seconds
+	if waited {
+		r.busy++
+		r.together += (others + 1) / seconds
+	}
 }
 
 // lesson is one task that is being watched.
 type lesson struct {
-	subject, kind, node string
-	guess               speed // for what nothing is known of
-	began               time.Time
-	running             time.Time // when it was last seen at work
-	company             int       // on its node when it began, itself included
+	about
+	node    string
+	guess   time.Duration // for what nothing is remembered of
+	began   time.Time
+	running time.Time // when it was last seen at work
+	area    float64   // of its company when it began
 }
 
-// subject is what a task's time is remembered under. Clones of one source take
-// alike; of another source, the kind of task is the best guess. A bulk start takes as long as it has guests, which nothing tells.
-func subject(kind, id string) string {
-	switch kind {
-	case "vzclone", "qmclone":
-		return kind + "/" + id
-	case "bulkstart":
-		return ""
+// tell says before a task is watched what it is.
+func (p *pace) tell(u upid, a about) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.initLocked()
+	p.told[u] = a
+}
+
+// on says how many cores the nodes have.
+func (p *pace) on(cores map[string]int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cores = cores
+}
+
+func (p *pace) initLocked() {
+	if p.known == nil {
+		p.known, p.told, p.flying = map[string]*record{}, map[upid]about{}, map[string]*company{}
 	}
-	return kind
 }
 
 func (p *pace) begin(u upid, guess time.Duration) *lesson {
-	l := &lesson{subject: subject(u.kind(), u.id()), kind: u.kind(), node: u.node(), began: time.Now(), guess: speed{alone: guess}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.flying == nil {
-		p.flying, p.known = map[string]int{}, map[string]*record{}
+	p.initLocked()
+	a, ok := p.told[u]
+	if !ok {
+		a = aboutTask(u.kind())
 	}
-	p.flying[l.node]++
-	l.company = p.flying[l.node]
+	delete(p.told, u)
+	if cores := p.cores[u.node()]; a.drag == 0 && cores > 0 {
+		a.drag = 1 / float64(cores) // a task keeps about one of them busy
+	}
+	l := &lesson{about: a, node: u.node(), began: time.Now(), guess: guess}
+	p.countLocked(l, 1)
+	l.area = p.areaLocked(l, l.began)
 	return l
 }
 
-// expect is how long the task will take in all, as things look now; 0 when
-// nothing is known.
+// shares are what a task has in common with others: its node, its storage, and
+// both, which are counted twice.
+func (l *lesson) shares() map[string]int {
+	if l.storage == "" {
+		return map[string]int{"node " + l.node: 1}
+	}
+	return map[string]int{"node " + l.node: 1, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -1}
+}
+
+func (p *pace) countLocked(l *lesson, by int) {
+	for name := range l.shares() {
+		if p.flying[name] == nil {
+			p.flying[name] = &company{}
+		}
+		p.flying[name].add(by, time.Now())
+	}
+}
+
+// nowLocked counts the tasks that share something with l, itself included.
+func (p *pace) nowLocked(l *lesson) float64 {
+	n := 0
+	for name, sign := range l.shares() {
+		n += sign * p.flying[name].now
+	}
+	return float64(n)
+}
+
+func (p *pace) areaLocked(l *lesson, at time.Time) float64 {
+	area := 0.0
+	for name, sign := range l.shares() {
+		area += float64(sign) * p.flying[name].until(at)
+	}
+	return area
+}
+
+// sinceLocked is the company that l had on average, itself included.
+func (p *pace) sinceLocked(l *lesson, now time.Time) float64 {
+	if took := now.Sub(l.began).Seconds(); took > 0 {
+		return max(1, (p.areaLocked(l, now)-l.area)/took)
+	}
+	return p.nowLocked(l)
+}
+
+// expect is how long the task will take in all: what is left of it in the company
+// that it has now. 0 when nothing is known.
 func (p *pace) expect(l *lesson) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.guess.alone > 0 {
-		return l.guess.alone
+	if l.guess > 0 {
+		return l.guess
 	}
-	for _, subject := range []string{l.subject, l.kind} {
-		if r := p.known[subject]; r != nil {
-			return time.Duration(float64(r.speed().among(p.companyLocked(l))) * 1.0)
-		}
+	s, ok := p.aboutLocked(l.about)
+	if !ok {
+		return 0
 	}
-	return 0
+	now := time.Now()
+	passed, usual := now.Sub(l.began), s.among(p.sinceLocked(l, now))
+	if usual <= passed {
+		return usual
+	}
+	left := 1 - float64(passed)/float64(usual)
+	return passed + time.Duration(left*float64(s.among(p.nowLocked(l))))
 }
 
-func (p *pace) companyLocked(l *lesson) float64 {
-	return float64(l.company+p.flying[l.node]) / 2
+// of is what is known of such a task.
+func (p *pace) of(a about) (speed, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.aboutLocked(a)
+}
+
+// aboutLocked prefers what was measured, of the very thing or of its like, to what
+// the log told.
+func (p *pace) aboutLocked(a about) (speed, bool) {
+	own, general := p.known[a.subject], p.known[a.general]
+	switch {
+	case own != nil && own.n > 0:
+		return own.speed(a.drag), true
+	case general != nil && general.n > 0:
+		return general.speed(a.drag).of(a.units), true
+	case own != nil:
+		return own.speed(a.drag), true
+	}
+	return speed{}, false
 }
 
 // forget takes a task out of the count that nobody saw the end of.
 func (p *pace) forget(l *lesson) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.flying[l.node]--
+	p.countLocked(l, -1)
 }
 
 // learn books a task that was seen ended now. It ended at some time since it was
@@ -141,48 +295,60 @@ func (p *pace) learn(l *lesson, now time.Time) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	others := p.companyLocked(l) - 1
-	p.flying[l.node]--
-	if l.subject == "" {
+	others := p.sinceLocked(l, now) - 1
+	p.countLocked(l, -1)
+	p.recordLocked(l.subject, others, took.Seconds(), l.drag)
+	p.recordLocked(l.general, others, took.Seconds()/l.units, l.drag)
+}
+
+func (p *pace) recordLocked(subject string, others, seconds, drag float64) {
+	if subject == "" {
 		return
 	}
-	for _, subject := range slices.Compact([]string{l.subject, l.kind}) {
-		if p.known[subject] == nil {
-			p.known[subject] = &record{}
-		}
-		p.known[subject].add(max(0, others), took.Seconds())
+	if p.known[subject] == nil {
+		p.known[subject] = &record{}
 	}
+	p.known[subject].add(others, seconds, drag)
 }
 
 // read takes in what the task log tells: whole seconds, so only until something
-// was measured.
+// was measured. It does not tell a linked clone from a full one: of those of one
+// source the quickest is taken for the one and the slowest for the other.
 func (p *pace) read(ts []task) {
-	sums, counts := map[string]time.Duration{}, map[string]int{}
+	spans := map[string][]time.Duration{}
 	for _, t := range ts {
-		if s := subject(t.Type, string(t.ID)); s != "" && t.EndTime != "" && t.Status == "OK" {
-			sums[s] += t.touched().Sub(t.begun())
-			counts[s]++
+		if t.EndTime == "" || t.Status != "OK" {
+			continue
 		}
+		subject := aboutTask(t.Type).subject
+		if isClone(t.Type) {
+			subject += "/" + string(t.ID)
+		}
+		spans[subject] = append(spans[subject], max(t.touched().Sub(t.begun()), 200*time.Millisecond))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known == nil {
-		p.flying, p.known = map[string]int{}, map[string]*record{}
-	}
-	for s, n := range counts {
-		if p.known[s] == nil {
-			p.known[s] = &record{}
+	p.initLocked()
+	for subject, took := range spans {
+		if kind, _, clone := strings.Cut(subject, "/"); clone && isClone(kind) {
+			p.logLocked(subject+"/linked", slices.Min(took))
+			p.logLocked(subject+"/full", slices.Max(took))
+			continue
 		}
-		p.known[s].log = speed{alone: max(sums[s]/time.Duration(n), 200*time.Millisecond), drag: usualDrag}
+		var sum time.Duration
+		for _, d := range took {
+			sum += d
+		}
+		p.logLocked(subject, sum/time.Duration(len(took)))
 	}
 }
 
-// of is what is known of a kind of task.
-func (p *pace) of(subject string) (speed, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r := p.known[subject]; r != nil {
-		return r.speed(), true
+func (p *pace) logLocked(subject string, took time.Duration) {
+	if subject == "" {
+		return
 	}
-	return speed{}, false
+	if p.known[subject] == nil {
+		p.known[subject] = &record{}
+	}
+	p.known[subject].log = took
 }

@@ -16,6 +16,7 @@ type view struct {
 	templates []template
 	copies    map[string][]template // of a template, by its VMID
 	nodes     map[string]bool       // by name; whether it is online
+	cores     map[string]int        // of the nodes, by name
 	storages  map[string]storage
 	// images are the OS templates of a node's storage, listed when first asked for.
 	images map[string][]string
@@ -30,6 +31,7 @@ type template struct {
 	cfg     rawConfig
 	print   string // tells whether a template is still what it was
 	of      string // a copy's: the print of the template when it was copied
+	source  string // a copy's: the VMID of the template
 }
 
 // born is a guest that this process has made since the last listing, so that it
@@ -42,7 +44,10 @@ type born struct {
 }
 
 // storage is one storage as one node sees it.
-type storage struct{ shared bool }
+type storage struct {
+	shared bool
+	kind   string // rbd, nfs, btrfs, …
+}
 
 func storageKey(node, name string) string { return node + "/" + name }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -55,55 +56,90 @@ func TestATaskThatTheListForgot(t *testing.T) {
 }
 
 func TestPaceLearns(t *testing.T) {
-	var p pace
-	u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzclone:9000:root@pam:")
-	if l := p.begin(u, 0); p.expect(l) != 0 {
-		t.Error("it knows what it never saw")
-	} else {
-		p.forget(l)
-	}
-	// Alone a clone takes 10 s, and half as long again for each other that runs.
-	for range 20 {
-		for company := range 4 {
-			var ls []*lesson
-			for range company + 1 {
-				ls = append(ls, p.begin(u, 0))
-			}
-			for _, l := range ls {
-				l.company = company + 1
-			}
-			took := time.Duration(10+5*company) * time.Second
-			for _, l := range ls[:1] {
-				l.began = time.Unix(0, 0)
-				l.running = l.began.Add(took)
-				p.learn(l, l.began.Add(took))
-			}
-			for _, l := range ls[1:] {
-				p.forget(l)
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzclone:9000:root@pam:")
+		full := about{subject: "vzclone/9000/full", general: "vzclone/full on disks", units: 4, storage: "disks"}
+		begin := func(a about) *lesson {
+			p.tell(u, a)
+			return p.begin(u, 0)
+		}
+		if l := begin(full); p.expect(l) != 0 {
+			t.Error("it knows what it never saw")
+		} else {
+			p.forget(l)
+		}
+		// Alone a clone takes 10 s, and half as long again for each other that runs.
+		for range 20 {
+			for company := range 4 {
+				var ls []*lesson
+				for range company + 1 {
+					ls = append(ls, begin(full))
+				}
+				time.Sleep(time.Duration(10+5*company) * time.Second)
+				for _, l := range ls {
+					l.running = time.Now()
+					p.learn(l, time.Now())
+				}
 			}
 		}
-	}
-	s, _ := p.of("vzclone/9000")
-	if s.alone < 9*time.Second || s.alone > 11*time.Second || s.drag < 0.4 || s.drag > 0.6 {
-		t.Errorf("learned %+v", s)
-	}
-	if s, _ := p.of("vzclone"); s.alone == 0 {
-		t.Error("other sources are not guessed from this one")
-	}
-	p.read([]task{{Type: "vzstart", ID: "1", Status: "OK", StartTime: "100", EndTime: "107"}, {Type: "vzclone", ID: "9000", Status: "OK", StartTime: "1", EndTime: "2"}})
-	if s, _ := p.of("vzstart"); s.alone != 7*time.Second {
-		t.Errorf("the log told of 7 s, read %s", s.alone)
-	}
-	if again, _ := p.of("vzclone/9000"); again != s && again.alone < 9*time.Second {
-		t.Errorf("what was measured gave way to the log: %+v", again)
-	}
+		s, _ := p.of(full)
+		if s.alone < 9*time.Second || s.alone > 11*time.Second || s.drag < 0.4 || s.drag > 0.6 {
+			t.Errorf("learned %+v", s)
+		}
+		other := about{subject: "vzclone/9001/full", general: full.general, units: 8}
+		if like, _ := p.of(other); like.alone < 18*time.Second || like.alone > 22*time.Second {
+			t.Errorf("of twice the size it expects %s", like.alone)
+		}
+		if linked, known := p.of(about{subject: "vzclone/9000/linked", general: "vzclone/linked", units: 1}); known {
+			t.Errorf("from full clones it knows linked ones: %+v", linked)
+		}
+		p.read([]task{
+			{Type: "vzstart", ID: "1", Status: "OK", StartTime: "100", EndTime: "107"},
+			{Type: "vzclone", ID: "9000", Status: "OK", StartTime: "1", EndTime: "3"},
+			{Type: "vzclone", ID: "9000", Status: "OK", StartTime: "3", EndTime: "63"},
+		})
+		if s, _ := p.of(aboutTask("vzstart")); s.alone != 7*time.Second {
+			t.Errorf("the log told of 7 s, read %s", s.alone)
+		}
+		if linked, _ := p.of(about{subject: "vzclone/9000/linked", units: 1}); linked.alone != 2*time.Second {
+			t.Errorf("of the log's clones the quickest is linked, not %s", linked.alone)
+		}
+		if again, _ := p.of(full); again.alone != s.alone {
+			t.Errorf("what was measured gave way to the log: %+v", again)
+		}
+	})
+}
+
+// A task is expected in the company that it has: twice as long beside another,
+// and what is left when that ends as quickly as alone.
+func TestExpectFollowsTheCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzstart:101:root@pam:")
+		p.on(map[string]int{"pve1": 1})
+		first := p.begin(u, 0)
+		time.Sleep(10 * time.Second)
+		first.running = time.Now()
+		p.learn(first, time.Now())
+		one, other := p.begin(u, 0), p.begin(u, 0)
+		if expect := p.expect(one); expect != 20*time.Second {
+			t.Errorf("side by side %s, want 20s", expect)
+		}
+		time.Sleep(10 * time.Second)
+		p.forget(other)
+		if expect := p.expect(one); expect != 15*time.Second {
+			t.Errorf("alone from half-time on %s, want 15s", expect)
+		}
+	})
 }
 
 func TestWidths(t *testing.T) {
 	var w widths
-	if got := w.of("a", 16); got != 8 {
+	if got := w.of("a", 16); got != 16 {
 		t.Errorf("begins with %d", got)
 	}
+	w.adapt("a", 16, muchNarrower)
 	for range 200 {
 		w.adapt("a", 16, wider)
 	}

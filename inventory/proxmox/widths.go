@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 )
@@ -21,13 +22,13 @@ func (w *widths) of(claim string, limit int) int {
 	return int(w.ofLocked(claim, limit))
 }
 
-// The search begins with eight, or with half of what is allowed if that is more:
-// a cluster that cannot carry that says so soon.
+// The search begins with all that is allowed: a cluster that cannot carry that
+// says so soon, and one that can would waste a first wave.
 func (w *widths) ofLocked(claim string, limit int) float64 {
 	if width, ok := w.now[claim]; ok {
 		return min(width, float64(limit))
 	}
-	return float64(max(min(limit, 8), limit/2))
+	return float64(limit)
 }
 
 // scale is what one task tells of the width of what it occupied.
@@ -64,8 +65,12 @@ const harmful = 1.2
 // adapt learns from a task that has ended, or was refused, how wide the claims
 // that it held should be.
 func (c *Cluster) adapt(claims []string, u upid, err error) {
+	c.adaptTo(claims, aboutTask(u.kind()), err)
+}
+
+func (c *Cluster) adaptTo(claims []string, a about, err error) {
 	by := wider
-	speed, known := c.pace.of(subject(u.kind(), u.id()))
+	speed, known := c.pace.of(a)
 	switch {
 	case says(err, "got timeout", "can't lock"):
 		by = muchNarrower
@@ -86,7 +91,7 @@ func (c *Cluster) Width(claim string) int {
 	kind, name := c.claimed(claim)
 	if kind == "template" {
 		if sources := c.sourcesOf(name); sources > 0 {
-			return sources
+			return max(1, sources-c.reserved(name))
 		}
 	}
 	if limit := c.limit(claim); limit > 0 {
@@ -103,7 +108,7 @@ func (c *Cluster) limit(claim string) int {
 	case "storage":
 		return c.cfg.Limits.ClonesPerStorage
 	case "tasks":
-		return c.cfg.Limits.TasksPerNode
+		return c.tasksOn(name)
 	case "starts":
 		if name != "" && !c.bulk() {
 			return c.cfg.Limits.StartsPerNode
@@ -111,6 +116,15 @@ func (c *Cluster) limit(claim string) int {
 	}
 	return 0
 }
+
+// tasksOn is how many tasks provost lets a node work on.
+func (c *Cluster) tasksOn(node string) int {
+	return cmp.Or(c.cfg.Limits.TasksPerNode, max(leastTasks, c.look().cores[node]))
+}
+
+// leastTasks is how many tasks side by side were seen to still win something, on
+// a node with two cores.
+const leastTasks = 16
 
 func (c *Cluster) claimed(claim string) (kind, name string) {
 	kind, name, _ = strings.Cut(strings.TrimPrefix(claim, c.name+"/"), "/")
@@ -133,6 +147,19 @@ func (c *Cluster) sourcesOf(name string) int {
 					}
 				}
 			}
+		}
+	}
+	return n
+}
+
+// reserved counts the originals that linked clones wait for, which nothing else
+// can serve. Without copies they have to be shared.
+func (c *Cluster) reserved(name string) int {
+	v := c.look()
+	n := 0
+	for vmid := range strings.SplitSeq(name, "+") {
+		if len(v.copies[vmid]) > 0 && c.loans.linking(vmid) {
+			n += c.cfg.Limits.ClonesPerTemplate
 		}
 	}
 	return n

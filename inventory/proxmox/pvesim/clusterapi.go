@@ -104,7 +104,7 @@ func (k *call) nodeResource(n *node) map[string]any {
 		return row
 	}
 	if k.c.can(k.who, "/nodes/"+n.name, "Sys.Audit") {
-		row["maxcpu"], row["maxmem"], row["maxdisk"] = nodeCores, nodeMemory, nodeDisk
+		row["maxcpu"], row["maxmem"], row["maxdisk"] = k.c.costs.cores(), nodeMemory, nodeDisk
 		row["cpu"], row["mem"], row["disk"] = 0.01, k.c.memoryUsed(n), int64(10)<<30
 		row["uptime"] = int(time.Since(n.booted).Seconds())
 	}

@@ -13,7 +13,7 @@ func (k *call) getNodes() (any, error) {
 		if n.down {
 			row["status"] = "offline"
 		} else if k.c.can(k.who, "/nodes/"+n.name, "Sys.Audit") {
-			row["maxcpu"], row["maxmem"], row["maxdisk"] = nodeCores, nodeMemory, nodeDisk
+			row["maxcpu"], row["maxmem"], row["maxdisk"] = k.c.costs.cores(), nodeMemory, nodeDisk
 			row["cpu"], row["mem"], row["disk"] = 0.01, k.c.memoryUsed(n), int64(10)<<30
 			row["uptime"] = int(time.Since(n.booted).Seconds())
 		}
@@ -27,7 +27,7 @@ func (k *call) getNodeStatus() (any, error) {
 	return map[string]any{
 		"uptime": int(time.Since(k.node.booted).Seconds()), "cpu": 0.01, "wait": 0, "idle": 0,
 		"loadavg": []string{"0.10", "0.10", "0.10"}, "pveversion": "pve-manager/" + k.c.opts.Release,
-		"cpuinfo": map[string]any{"cpus": nodeCores, "cores": nodeCores / 2, "sockets": 1, "model": "simulated"},
+		"cpuinfo": map[string]any{"cpus": k.c.costs.cores(), "cores": (k.c.costs.cores() + 1) / 2, "sockets": 1, "model": "simulated"},
 		"memory":  map[string]any{"total": nodeMemory, "used": used, "free": nodeMemory - used},
 		"swap":    map[string]any{"total": 0, "used": 0, "free": 0},
 		"rootfs":  map[string]any{"total": nodeDisk, "used": int64(10) << 30, "free": nodeDisk - int64(10)<<30, "avail": nodeDisk - int64(10)<<30},

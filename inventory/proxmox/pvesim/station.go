@@ -37,8 +37,17 @@ func (c *Cluster) station(name string, share func(*Costs, []*flow)) *station {
 // shareWork is a node: tasks that work at once slow each other down.
 func shareWork(costs *Costs, flows []*flow) {
 	for _, f := range flows {
-		f.rate = 1 / (1 + costs.Contention*float64(len(flows)-1))
+		f.rate = costs.Work(len(flows)) / float64(len(flows))
 	}
+}
+
+// Work is how much work a node does in a second with so many tasks at once, in
+// seconds that one takes alone.
+func (c *Costs) Work(tasks int) float64 {
+	if c.Saturation > 0 {
+		tasks = min(tasks, c.Saturation)
+	}
+	return float64(tasks) / (1 + c.Contention*float64(tasks-1))
 }
 
 // shareBytes gives the flows equal parts of a throughput; what one cannot use

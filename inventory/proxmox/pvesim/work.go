@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"errors"
 	"hash/fnv"
 	"math"
@@ -40,6 +41,8 @@ func (c *Costs) of(s *storage) Storage {
 	}
 	return c.Local
 }
+
+func (c *Costs) cores() int { return cmp.Or(c.Cores, nodeCores) }
 
 func (c *Costs) speed() float64 {
 	if c.Speed == 0 {

@@ -21,6 +21,9 @@ const (
 	msgProblems   = "%s: %s"
 	msgInSync     = "%s: in sync"
 	msgKept       = "%s; %s kept, the first until %s"
+	msgHeld       = "%d held back, approve %s: %s"
+	msgHeldNow    = "too much would be deleted at once"
+	msgApproved   = "%s; approved by %s"
 	msgRetire     = "retire"
 	msgNoDay      = "a day that no mark names"
 	msgNoChange   = "changes nothing"
@@ -121,6 +124,9 @@ func requestPlanStatus(p plan.Plan, fork bool) Status {
 // planStatus fails where something that is declared cannot be made so. What the
 // configuration holds back on purpose is not a failure.
 func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown) Status {
+	if p.Held != nil && p.Held.By == "" {
+		return Status{ContextPlan, StatusFailed, say(msgHeld, p.Held.Count, p.Held.Hash, heldReason(p)), ""}
+	}
 	counts := p.Count()
 	for _, s := range p.Steps {
 		switch s.Gate {
@@ -135,7 +141,11 @@ func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown)
 	if len(p.Steps) == 0 {
 		return Status{ContextPlan, StatusSuccess, describeKept(say(msgInSync, describeTotals(totals)), p.Kept), ""}
 	}
-	return Status{ContextPlan, StatusSuccess, describeKept(describeSteps(p.Steps), p.Kept), ""}
+	text := describeKept(describeSteps(p.Steps), p.Kept)
+	if p.Held != nil {
+		text = say(msgApproved, text, p.Held.By)
+	}
+	return Status{ContextPlan, StatusSuccess, text, ""}
 }
 
 func policyStatus(v Verdict) Status {
@@ -209,6 +219,15 @@ func describeTotals(totals map[string]int) string {
 		return "nothing declared"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// heldReason is the guard's first.
+func heldReason(p plan.Plan) string {
+	at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Gate == plan.GateGuard })
+	if at < 0 {
+		return msgHeldNow
+	}
+	return p.Steps[at].Reason
 }
 
 // describedVerbs are what steps do, in the order in which they are told.

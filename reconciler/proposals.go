@@ -27,6 +27,7 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems, judge)
 		pass.Proposals = append(pass.Proposals, answer)
 	}
+	r.forgetRequests(proposals)
 	if len(proposals) > 0 {
 		r.publish(pass)
 	}
@@ -48,6 +49,11 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(desired, live)
+	if p.Fork {
+		whole.Held = nil // what a stranger's plan is made from is not what would be deleted
+	} else if r.hear(p, whole.Held) {
+		whole = r.plan(desired, live)
+	}
 	judged := base // the branch's rules, and the request's author
 	judged.Author = p.Author
 	verdict := r.judge(ctx, judged, whole, desired, live)
@@ -68,6 +74,9 @@ func without(p, base plan.Plan) plan.Plan {
 	for _, s := range p.Steps {
 		if old, ok := known[s.Key]; !ok || !reflect.DeepEqual(old.Change, s.Change) {
 			own.Steps = append(own.Steps, s)
+			if p.Held != nil && p.Held.Has(s.Change) {
+				own.Held = p.Held
+			}
 		}
 	}
 	return own

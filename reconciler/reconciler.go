@@ -46,7 +46,10 @@ type Reconciler struct {
 	Policy  Policy
 	People  Directory // nil: nobody belongs to any group
 	Guard   plan.Limits
-	Log     *slog.Logger
+	// Approvals are of what the guard holds back; nil: nothing can be approved.
+	Approvals *Approvals
+	Approvers []string // whose approval of a merge request is one of its plan: logins of the forge
+	Log       *slog.Logger
 
 	PublicURL string              // where the pages are reached; "" writes no links
 	Manual    bool                // a person asked for this pass: manual systems are applied too
@@ -87,6 +90,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	r.judged(ctx, pass, verdict)
 	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)
 
+	r.useApprovals(verdict.Plan, live)
 	results := r.apply(ctx, verdict.Plan)
 	r.applied(ctx, pass, results)
 	return pass, nil
@@ -104,6 +108,7 @@ func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan
 	p = p.Block(plan.GateField, r.refusal)
 	p = p.Block(plan.GateMode, r.pruning)
 	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units}, r.Guard)
+	p = r.approve(p)
 	return p.BlockDependants()
 }
 

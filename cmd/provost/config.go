@@ -32,6 +32,7 @@ type Config struct {
 	Interval   time.Duration           `yaml:"interval"`   // between passes when nothing calls
 	Grace      time.Duration           `yaml:"grace"`      // for running changes after a stop
 	Guard      plan.Limits             `yaml:"guard"`
+	Approvers  []string                `yaml:"approvers"` // logins whose approval of a merge request passes the guard
 	Repository git.Config              `yaml:"repository"`
 	Forge      ForgeConfig             `yaml:"forge"`
 	Webhook    WebhookConfig           `yaml:"webhook"`

@@ -42,6 +42,9 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	for _, k := range pass.Plan.Kept {
 		printKept(w, colours, k)
 	}
+	if pass.Plan.Held != nil {
+		printHeld(w, colours, *pass.Plan.Held)
+	}
 	counts := pass.Plan.Count()
 	if len(pass.Plan.Steps) == 0 {
 		fmt.Fprintln(w, nothingToChange(pass))
@@ -50,6 +53,15 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	fmt.Fprintf(w, "\n%d to create, %d to update, %d to replace, %d to adopt, %d to delete; %d blocked.\n",
 		counts.Actions[inventory.Create], counts.Actions[inventory.Update], counts.Actions[inventory.Replace],
 		counts.Actions[inventory.Adopt], counts.Actions[inventory.Delete], len(pass.Plan.BlockedSteps()))
+}
+
+// printHeld says how what the guard holds back can be let go.
+func printHeld(w io.Writer, colours palette, h plan.Held) {
+	if h.By != "" {
+		fmt.Fprintf(w, "%s %d changes that the guard would hold back (%s)\n", colours.paint(yellow, "approved by "+oneLine(h.By)+":"), h.Count, h.Hash)
+		return
+	}
+	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back by the guard:"), h.Count, h.Hash)
 }
 
 // printKept shows a machine that nothing declares and that is kept for a while.

@@ -47,7 +47,7 @@ func build(c *Config, log *slog.Logger) (r *reconciler.Reconciler, closing func(
 	}
 	return &reconciler.Reconciler{
 		Source: source, Systems: systems, Policy: policies.New(log), Guard: c.Guard, Log: log,
-		PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
+		Approvals: approvals(c), Approvers: c.Approvers, PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
 	}, closing, nil
 }
 

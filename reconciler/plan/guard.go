@@ -8,7 +8,7 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// Limits say how much may be deleted in one pass. A group trips when it would
+// Limits say how much may begin to go in one pass. A group trips when it would
 // lose more than Count things and more than Percent of those it has.
 type Limits struct {
 	Count   int `yaml:"count" json:"count"`
@@ -24,12 +24,19 @@ type Declared struct {
 	Units map[string]int    // declared machines by unit
 }
 
-// Guard refuses deletions that look like an accident. They are counted for the
-// whole pass, each system, source file, cohort or project, and student, and
+// Guard holds back deletions that look like an accident. They are counted for
+// the whole pass, each system, source file, cohort or project, and student, and
 // within each of these by kind; where one kind trips, nothing of that group is
 // deleted. What vanished with its file, or with its cohort's whole roster, is
-// never deleted, however little it is: that is how a bad merge looks.
+// held back however little it is: that is how a bad merge looks. What is held
+// back may go with an approval of exactly that: see [Hold].
+//
+// A machine is judged once, when it is taken out of use: to retire it counts as
+// deleting it. Its purge, days later, is not judged again: whoever let it be
+// retired has let it go, and everybody has had the days between to object.
 func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) Plan {
+	removes := removals(p)
+	deletes := func(s Step) bool { return removes(s) && !s.Blocked() }
 	if !slices.ContainsFunc(p.Steps, deletes) {
 		return p
 	}
@@ -55,7 +62,7 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 		}
 	}
 	return p.Block(GateGuard, func(s Step) string {
-		if s.Action != inventory.Delete {
+		if !removes(s) {
 			return ""
 		}
 		if reason := vanished(s.Owner, declared); reason != "" {
@@ -70,8 +77,23 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 	})
 }
 
-// deletes reports whether a step deletes something and nothing forbids it yet.
-func deletes(s Step) bool { return s.Action == inventory.Delete && !s.Blocked() }
+// removals tells the steps that take something away which nobody has judged yet:
+// all but those that purge a retired guest, with what hangs on it.
+func removals(p Plan) func(Step) bool {
+	purged := map[inventory.Key]bool{}
+	for _, s := range p.Steps {
+		if Purges(s.Change) {
+			purged[s.Key], purged[powerOf(s.Key)] = true, true
+		}
+	}
+	goes := func(k inventory.Key) bool { return purged[k] }
+	return func(s Step) bool {
+		if s.Action == inventory.Delete {
+			return !purged[s.Key] && !slices.ContainsFunc(s.Needs, goes)
+		}
+		return Retires(s.Change)
+	}
+}
 
 func vanished(o inventory.Owner, declared Declared) string {
 	if _, ok := declared.Files[o.File]; !ok && o.File != "" {
@@ -107,7 +129,8 @@ func groupNames(r inventory.Resource) []string {
 	return append(names, r.Key.System(), "the whole campus")
 }
 
-// counted leaves out power, which goes with its guest, and what is not ours.
+// counted leaves out power, which goes with its guest, guests that are out of
+// use already, and what is not ours.
 func counted(r inventory.Resource) bool {
-	return !r.Owner.IsZero() && r.Key.Kind() != inventory.KindPower
+	return !r.Owner.IsZero() && r.Key.Kind() != inventory.KindPower && r.Attrs[inventory.AttrRetired] == ""
 }

@@ -42,6 +42,8 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Kept are the guests that nothing declares and that are not due yet.
 	Kept []Kept `json:"kept,omitempty"`
+	// Held is what the guard holds back, or held back until it was approved.
+	Held *Held `json:"held,omitempty"`
 }
 
 // Ready are the changes that nothing blocks, in key order.

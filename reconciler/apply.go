@@ -70,6 +70,7 @@ type walk struct {
 	answers chan answer
 	events  chan inventory.Event
 	over    <-chan struct{} // closed when nobody listens any more
+	stopped func() bool     // whether nothing may be started any more
 }
 
 // answer is what one call of System.Apply came back with.
@@ -108,7 +109,7 @@ func (w *walk) run(ctx context.Context) {
 	defer cancel()
 	over, end := graceful(ctx, grace+lastWord)
 	defer end()
-	w.over = over.Done()
+	w.over, w.stopped = over.Done(), func() bool { return ctx.Err() != nil }
 	w.measure()
 	for _, t := range w.tasks {
 		switch {

@@ -51,25 +51,36 @@ type Reconciler struct {
 	Approvers []string // whose approval of a merge request is one of its plan: logins of the forge
 	Log       *slog.Logger
 
-	PublicURL string              // where the pages are reached; "" writes no links
-	Manual    bool                // a person asked for this pass: manual systems are applied too
-	DryRun    bool                // apply nothing and write no statuses
-	Paused    func() string       // why nothing may be applied now, or ""
-	Grace     time.Duration       // how long running changes may go on after a stop; default 30 s
-	Watch     func(Progress)      // told of progress; called from one goroutine at a time
-	Now       func() time.Time    // the clock that policies and pages see; default time.Now
-	History   func(*Pass)         // told of the pass after each stage
-	Retry     func(n int) Backoff // default DefaultBackoff
+	PublicURL string        // where the pages are reached; "" writes no links
+	Manual    bool          // a person asked for this pass: manual systems are applied too
+	DryRun    bool          // apply nothing and write no statuses
+	Paused    func() string // why nothing may be applied now, or ""
+	// Turn waits until this process may make a pass; nil: always. What is said of
+	// the context of RunOnce holds for that of the turn.
+	Turn    func(context.Context) (Turn, error)
+	Grace   time.Duration       // how long running changes may go on after a stop; default 30 s
+	Watch   func(Progress)      // told of progress; called from one goroutine at a time
+	Now     func() time.Time    // the clock that policies and pages see; default time.Now
+	History func(*Pass)         // told of the pass after each stage
+	Retry   func(n int) Backoff // default DefaultBackoff
 
 	// answered is the commit of the last pass. What stands on it is its verdict,
 	// which the first steps of another pass over it must not hide again.
 	answered string
+	barred   string          // why this turn may apply nothing, or ""
 	memory   projects.Memory // of what the branch declared in the last pass
 }
 
 // RunOnce makes one pass. The pass says what happened to every change; the
 // error is for what kept the pass from happening at all.
 func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
+	turn, err := r.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.Done()
+	ctx, r.barred = turn.Ctx, turn.Barred
+
 	snapshot, err := r.Source.Latest(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the repository: %w", err)
@@ -94,6 +105,18 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	results := r.apply(ctx, verdict.Plan)
 	r.applied(ctx, pass, results)
 	return pass, nil
+}
+
+// turn waits for this process's turn.
+func (r *Reconciler) turn(ctx context.Context) (Turn, error) {
+	if r.Turn == nil {
+		return Turn{Ctx: ctx, Done: func() {}}, nil
+	}
+	turn, err := r.Turn(ctx)
+	if err != nil {
+		return Turn{}, fmt.Errorf("cannot make a pass: %w", err)
+	}
+	return turn, nil
 }
 
 // plan is the difference with everything blocked that no policy needs to see.

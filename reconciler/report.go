@@ -119,9 +119,10 @@ func (r *Reconciler) publish(pass *Pass) {
 	}
 }
 
+// paused is why nothing may be applied now, or "".
 func (r *Reconciler) paused() string {
-	if r.Paused == nil {
-		return ""
+	if r.barred != "" || r.Paused == nil {
+		return r.barred
 	}
 	return r.Paused()
 }

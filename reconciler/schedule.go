@@ -26,6 +26,8 @@ func (w *walk) startWhat(ctx context.Context, held func(*task, time.Time) bool) 
 	clear(w.partial)
 	for _, t := range slices.Clone(w.ready) {
 		switch {
+		case w.stopped(): // looked at before each start: a turn can end in the middle
+			return next
 		case t.running: // it went along in a batch
 		case t.due.After(now):
 			if next.IsZero() || t.due.Before(next) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -81,7 +82,10 @@ func (v *Vetted) remember() {
 		return
 	}
 	temporary := v.vetting.File + ".new"
-	err := os.WriteFile(temporary, []byte(line), 0o600)
+	err := os.MkdirAll(filepath.Dir(v.vetting.File), 0o700)
+	if err == nil {
+		err = os.WriteFile(temporary, []byte(line), 0o600)
+	}
 	if err == nil {
 		err = os.Rename(temporary, v.vetting.File)
 	}

@@ -74,7 +74,7 @@ func showPlan(t *terminal, pass *reconciler.Pass, output string) (int, error) {
 		printPlan(t.out, pass)
 	}
 	switch {
-	case len(pass.Errors()) > 0 || pass.Error != "" || len(pass.Unknown) > 0:
+	case len(pass.Errors()) > 0 || len(pass.Refused) > 0 || pass.Error != "" || len(pass.Unknown) > 0:
 		return exitError, nil
 	case len(pass.Plan.Steps) > 0:
 		return exitChanges, nil

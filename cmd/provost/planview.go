@@ -24,6 +24,9 @@ var signs = map[inventory.Action]struct {
 // whom, and what blocks it.
 func printPlan(w io.Writer, pass *reconciler.Pass) {
 	colours := paletteFor(w)
+	for _, r := range pass.Refused {
+		fmt.Fprintf(w, "%s commit %.12s: %s\n", colours.paint(red, "not believed:"), r.Commit, oneLine(r.Reason))
+	}
 	for _, p := range pass.Problems {
 		printProblem(w, p)
 	}

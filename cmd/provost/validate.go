@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/provost-dev/provost/policies"
+	"github.com/provost-dev/provost/policies/trust"
 	"github.com/provost-dev/provost/projects"
 )
 
@@ -42,7 +44,8 @@ func validate(t *terminal, dir string) (int, error) {
 	}
 	// Desired without anything live finds what only shows across files.
 	desired := projects.Load(tree).Desired(nil)
-	problems := append(desired.Problems, policies.Validate(tree)...)
+	_, rules := trust.Read(tree)
+	problems := slices.Concat(desired.Problems, policies.Validate(tree), rules)
 	errors := 0
 	for _, p := range problems {
 		printProblem(t.out, p)

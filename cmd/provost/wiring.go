@@ -38,7 +38,11 @@ func build(c *Config, log *slog.Logger) (r *reconciler.Reconciler, closing func(
 	if err != nil {
 		return nil, nil, fmt.Errorf("forge: %w", err)
 	}
-	source := sources.New(repo, statuses, log)
+	people := sources.NewPeople(statuses)
+	branch := sources.Vet(repo, sources.Vetting{
+		Since: c.Repository.Since, File: filepath.Join(c.State, "believed"), Push: people, Log: log,
+	})
+	source := sources.New(branch, statuses, log)
 	closing = func(ctx context.Context) {
 		if err := source.Close(ctx); err != nil {
 			log.Warn("statuses not delivered", "error", err)
@@ -46,7 +50,7 @@ func build(c *Config, log *slog.Logger) (r *reconciler.Reconciler, closing func(
 		closeSystems(systems)
 	}
 	return &reconciler.Reconciler{
-		Source: source, Systems: systems, Policy: policies.New(log), Guard: c.Guard, Log: log,
+		Source: source, Systems: systems, Policy: policies.New(log), People: people, Guard: c.Guard, Log: log,
 		Approvals: approvals(c), Approvers: c.Approvers, PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
 	}, closing, nil
 }

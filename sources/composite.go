@@ -183,6 +183,16 @@ func (c *Composite) SetStatus(_ context.Context, commit string, s reconciler.Sta
 	return c.queue.put(commit, branch, s)
 }
 
+// Keep keeps on a shelf the statuses that wait, and first takes up those that an
+// earlier process left there. Call it when this process may answer: what is on the
+// shelf is written from then on.
+func (c *Composite) Keep(s reconciler.Shelf) error {
+	if err := c.queue.keep(s); err != nil {
+		return fmt.Errorf("cannot take up the statuses that were not delivered: %w", err)
+	}
+	return nil
+}
+
 // Backlog is how many statuses wait to be written.
 func (c *Composite) Backlog() int { return c.queue.len() }
 

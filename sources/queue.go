@@ -36,6 +36,7 @@ type queue struct {
 	waiting map[statusKey]job // the keys of order
 	written map[statusKey]verdict
 	closing bool
+	shelf   reconciler.Shelf // what waits is kept there, too; nil for nowhere
 }
 
 // verdict is how a try ended: the status stands, or was refused for good.
@@ -49,6 +50,7 @@ type statusKey struct{ commit, context string }
 type job struct {
 	branch string
 	status reconciler.Status
+	at     time.Time // when it came
 }
 
 func newQueue(write func(context.Context, string, string, reconciler.Status) error, log *slog.Logger) *queue {
@@ -79,7 +81,8 @@ func (q *queue) put(commit, branch string, s reconciler.Status) error {
 		}
 		q.order = append(q.order, key)
 	}
-	q.waiting[key] = job{branch, s}
+	q.waiting[key] = job{branch, s, time.Now()}
+	q.shelve(key, q.waiting[key])
 	q.signal()
 	return nil
 }
@@ -163,6 +166,7 @@ func (q *queue) next() (statusKey, job, bool) {
 			delete(q.written, key) // until the end of the try nobody knows what stands
 			return key, j, true
 		}
+		q.unshelve(key)
 	}
 	return statusKey{}, job{}, false
 }
@@ -190,6 +194,7 @@ func (q *queue) try(ctx context.Context, key statusKey, j job) bool {
 		clear(q.written)
 	}
 	q.written[key] = v
+	q.unshelve(key)
 	return true
 }
 

@@ -5,11 +5,13 @@ import (
 	"sync"
 )
 
-// History keeps the newest passes for the pages. It is safe for concurrent use.
+// History keeps the newest passes for the pages, and with [History.Keep] from one
+// process to the next. It is safe for concurrent use.
 type History struct {
 	mu     sync.Mutex
 	passes []*Pass // oldest first
 	keep   int
+	shelf  Shelf // ended passes are kept there, too; nil for nowhere
 }
 
 // NewHistory keeps up to n passes.
@@ -19,14 +21,13 @@ func NewHistory(n int) *History { return &History{keep: n} }
 func (h *History) Add(p *Pass) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.shelve(p)
 	if n := len(h.passes); n > 0 && h.passes[n-1].ID == p.ID {
 		h.passes[n-1] = p
 		return
 	}
 	h.passes = append(h.passes, p)
-	if len(h.passes) > h.keep {
-		h.passes = append([]*Pass(nil), h.passes[len(h.passes)-h.keep:]...)
-	}
+	h.forget()
 }
 
 // Find is the newest pass whose ID is id or whose commit begins with it.

@@ -78,6 +78,8 @@ var storyWords = map[string]func(*testscript.TestScript, bool, []string){
 	"wait-for": waitForWord,
 	"config":   configWord,
 
+	"age":         ageWord,
+	"hash":        hashWord,
 	"wait-output": waitOutputWord,
 	"unique":      uniqueWord,
 	"count":       countWord,
@@ -133,11 +135,15 @@ func atoi(ts *testscript.TestScript, s string) int {
 	return n
 }
 
-// pushWord commits everything in the clone and pushes it: push [--force] SUBJECT [BRANCH].
+// pushWord commits everything in the clone and pushes it: push [--force] [--as USER]
+// SUBJECT [BRANCH].
 func pushWord(ts *testscript.TestScript, neg bool, args []string) {
-	repo, branch, how := ts.Getenv("REPO"), "main", "--quiet"
+	repo, branch, how, to := ts.Getenv("REPO"), "main", "--quiet", "origin"
 	if args[0] == "--force" {
 		how, args = args[0], args[1:]
+	}
+	if args[0] == "--as" {
+		to, args = on(ts).world.GitLab.CloneURL(world.Project, args[1]), args[2:]
 	}
 	if len(args) > 1 {
 		branch = args[1]
@@ -149,7 +155,7 @@ func pushWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	git("add", "--all")
 	git("commit", "--quiet", "--allow-empty", "--message", args[0])
-	git("push", how, "origin", "HEAD:"+branch)
+	git("push", how, to, "HEAD:"+branch)
 	ts.Setenv("COMMIT", git("rev-parse", "HEAD"))
 }
 

@@ -8,28 +8,16 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// Apply implements reconciler.System: one change after another, but for guests
-// that start together. The reconciler runs many Applies at once.
+// Apply implements reconciler.System: one change after another. The reconciler
+// runs many Applies at once.
 func (c *Cluster) Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome {
-	jobs := make([]*job, len(changes))
-	for i, ch := range changes {
-		jobs[i] = &job{c: c, change: ch, progress: progress}
-	}
-	errs := make([]error, len(changes))
-	if c.together(changes) {
-		errs = c.startTogether(ctx, jobs)
-	} else {
-		for i, j := range jobs {
-			if errs[i] = ctx.Err(); errs[i] != nil {
-				errs[i] = unknownf("not tried: stopping")
-				continue
-			}
-			errs[i] = c.apply(ctx, j)
-		}
-	}
 	outcomes := make([]inventory.Outcome, len(changes))
-	for i, err := range errs {
-		outcomes[i] = inventory.Outcome{Key: changes[i].Key, State: stateOf(err)}
+	for i, ch := range changes {
+		err := unknownf("not tried: stopping")
+		if ctx.Err() == nil {
+			err = c.apply(ctx, &job{c: c, change: ch, progress: progress})
+		}
+		outcomes[i] = inventory.Outcome{Key: ch.Key, State: stateOf(err)}
 		if err != nil {
 			outcomes[i].Error = err.Error()
 		}

@@ -2,7 +2,7 @@ package proxmox
 
 import (
 	"context"
-	"maps"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,30 +12,97 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// Proxmox VE 9.1 starts many guests in one task. The task says only whether all
-// of them started; so one look at the node's guests afterwards says which run,
-// and is at the same time the look at each guest before its mark is written.
+// Proxmox VE since 9.1.2 starts many guests by one request: a worker of it starts
+// one after the other, each by a task of its own, and by that task its change
+// waits for it. So guests share nothing but the request, and whoever becomes
+// ready later does not wait for those who went before.
 
-// bulkTasks is how many such tasks run at a time on a node; what becomes ready
-// meanwhile makes the next.
-const bulkTasks = 2
+// starts are the guests that are about to be started by one request.
+type starts struct {
+	mu   sync.Mutex
+	next *starting // may still be joined; nil when there is none
+}
 
-// bulk reports whether the server can start guests together.
+// starting is one request that starts guests.
+type starting struct {
+	guests []ref
+	full   chan struct{} // closed when there is no more room
+	sent   chan struct{} // closed when upid is known
+	upid   upid          // "" when each is to be started by itself
+}
+
+// startPause is how long the first waits for others: guests that one answer told
+// to be made are configured within about that time.
+const startPause = 50 * time.Millisecond
+
+// bulk reports whether the server can start guests together as this package asks it.
 func (c *Cluster) bulk() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	atLeast := c.version.major > 9 || c.version.major == 9 && c.version.minor >= 1
-	return c.cfg.Limits.BulkStart > 1 && atLeast && !c.noBulk
+	return c.cfg.Limits.BulkStart > 1 && !c.noBulk && slices.Compare(
+		[]int{c.version.major, c.version.minor, c.version.patch}, []int{9, 1, 2}) >= 0
 }
 
-// MaxBatch implements reconciler.Batcher: guests that start on one node start
-// together.
-func (c *Cluster) MaxBatch(ch inventory.Change) int {
-	if startsGuest(ch) && c.bulk() {
-		return c.cfg.Limits.BulkStart
+// startWith joins a guest to those that are about to start, and returns when the
+// request was answered.
+func (c *Cluster) startWith(ctx context.Context, r ref) (bulk upid) {
+	c.starts.mu.Lock()
+	s := c.starts.next
+	if s == nil {
+		s = &starting{full: make(chan struct{}), sent: make(chan struct{})}
+		c.starts.next = s
+		// It is everybody's: it does not end with the first one's context.
+		go c.sendStarts(context.WithoutCancel(ctx), s)
 	}
-	return 1
+	s.guests = append(s.guests, r)
+	if len(s.guests) >= c.cfg.Limits.BulkStart {
+		c.starts.next = nil
+		close(s.full)
+	}
+	c.starts.mu.Unlock()
+	select {
+	case <-s.sent:
+		return s.upid
+	case <-ctx.Done():
+		return ""
+	}
 }
+
+// sendStarts sends the one request. What was lost shows in the guests.
+func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
+	defer close(s.sent)
+	select {
+	case <-s.full:
+	case <-time.After(startPause):
+	}
+	c.starts.mu.Lock()
+	if c.starts.next == s {
+		c.starts.next = nil // whoever comes now goes with the next
+	}
+	guests := s.guests
+	c.starts.mu.Unlock()
+	if len(guests) == 1 {
+		return
+	}
+	var vmids []string
+	for _, r := range guests {
+		vmids = append(vmids, r.vmid)
+	}
+	slices.Sort(vmids)
+	// The claims bound how many start at once, so that nobody needs to take turns.
+	p := params{"max-workers": strconv.Itoa(min(len(vmids), mostWorkers))}
+	u, err := c.api.postList(ctx, "/cluster/bulk-action/guest/start", p, "vms", vmids)
+	if refused(err) {
+		c.log.Info("starting guests one by one", "reason", err)
+		c.mu.Lock()
+		c.noBulk = true
+		c.mu.Unlock()
+	}
+	s.upid = u
+}
+
+// mostWorkers is what the server allows.
+const mostWorkers = 64
 
 // startWhenMade finds the containers whose creation may start them: made from an
 // OS template, and with nothing else to wait for before their first start.
@@ -72,71 +139,6 @@ func startsGuest(ch inventory.Change) bool {
 		ch.After != nil && ch.After.Attrs["state"] != "stopped"
 }
 
-// startTogether starts the guests of several changes in one request, and gives
-// an error for each.
-func (c *Cluster) startTogether(ctx context.Context, jobs []*job) []error {
-	boots, errs := make([]boot, len(jobs)), make([]error, len(jobs))
-	each(len(jobs), readers, func(i int) { boots[i], errs[i] = jobs[i].boot(ctx) })
-	var due []int
-	for i, b := range boots {
-		if errs[i] == nil && b.needed {
-			due = append(due, i)
-		}
-	}
-	seen := map[string]line{}
-	if len(due) > 1 {
-		c.bulkStart(ctx, jobs, boots, due)
-		seen = c.lookAt(ctx, boots, due)
-	}
-	each(len(jobs), c.cfg.Limits.StartsPerNode, func(i int) {
-		if l, ok := seen[boots[i].vmid]; ok {
-			boots[i].seen = l
-		}
-		l := boots[i].seen
-		if errs[i] == nil && boots[i].needed && powerState(l.status) != "running" {
-			errs[i] = jobs[i].start(ctx, boots[i].ref)
-		}
-		if errs[i] == nil && boots[i].first {
-			errs[i] = jobs[i].firstStarted(ctx, boots[i])
-		}
-	})
-	return errs
-}
-
-// bulkStart sends the one request. Whatever comes of it shows in the guests.
-func (c *Cluster) bulkStart(ctx context.Context, jobs []*job, boots []boot, due []int) {
-	var vmids []string
-	for _, i := range due {
-		vmids = append(vmids, boots[i].vmid)
-		jobs[i].say("starting %s on %s with %d others", boots[i].ref, boots[i].node, len(due)-1)
-	}
-	slices.Sort(vmids)
-	workers := strconv.Itoa((c.cfg.Limits.StartsPerNode + bulkTasks - 1) / bulkTasks)
-	u, err := c.api.postList(ctx, "/cluster/bulk-action/guest/start", params{"max-workers": workers}, "vms", vmids)
-	if err == nil {
-		rounds := (len(due)*bulkTasks + c.cfg.Limits.StartsPerNode - 1) / c.cfg.Limits.StartsPerNode
-		err = c.waitAbout(ctx, u, time.Duration(rounds)*c.usual("vzstart", guessBoot))
-	}
-	if refused(err) {
-		c.log.Info("starting guests one by one", "reason", err)
-		c.mu.Lock()
-		c.noBulk = true
-		c.mu.Unlock()
-	}
-}
-
-// lookAt asks for the guests of the nodes and types that are concerned.
-func (c *Cluster) lookAt(ctx context.Context, boots []boot, due []int) map[string]line {
-	seen, asked := map[string]line{}, map[at]bool{}
-	for _, i := range due {
-		if place := (at{boots[i].node, boots[i].typ}); !asked[place] {
-			asked[place] = true
-			maps.Copy(seen, c.guestsAt(ctx, place)) // whoever is missing is looked at by itself
-		}
-	}
-	return seen
-}
-
 // guestsAt lists the guests of a node and type, by VMID; nothing when it cannot.
 func (c *Cluster) guestsAt(ctx context.Context, place at) map[string]line {
 	var lines []line
@@ -151,35 +153,23 @@ func (c *Cluster) guestsAt(ctx context.Context, place at) map[string]line {
 }
 
 // firstStarted makes the mark forget that the guest was never started. Of a
-// guest that was made a moment ago the text is known; that it is still there, a
-// glance says.
-func (j *job) firstStarted(ctx context.Context, b boot) error {
+// guest that was made a moment ago the text is known; that an older one is still
+// there, a glance says.
+func (j *job) firstStarted(ctx context.Context, b boot, known bool) error {
 	m, ok := inventory.ParseMark(b.text)
 	if !ok {
 		return j.booted(ctx, b.ref)
 	}
-	if b.seen.name == "" {
-		b.seen, _ = j.c.glance(ctx, b.ref)
-	}
-	if !tagged(b.seen) || b.seen.name != b.name {
-		return j.booted(ctx, b.ref)
+	if !known {
+		if b.seen.name == "" {
+			b.seen, _ = j.c.glance(ctx, b.ref)
+		}
+		if !tagged(b.seen) || b.seen.name != b.name {
+			return j.booted(ctx, b.ref)
+		}
 	}
 	delete(m.Extra, markBoot)
 	return j.put(ctx, guest{ref: b.ref, cfg: rawConfig{}}, params{"description": inventory.WithMark(b.text, m)}, nil)
-}
-
-// each runs f for 0 to n-1, some at a time.
-func each(n, most int, f func(i int)) {
-	slots := make(chan struct{}, max(1, most))
-	var wg sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			f(i)
-			<-slots
-		})
-	}
-	wg.Wait()
 }
 
 // refused reports that the server will not do it: it has no such method, or the
@@ -202,7 +192,7 @@ type boot struct {
 func (j *job) boot(ctx context.Context) (boot, error) {
 	want := j.change.After.Attrs
 	if at, ok := j.known(j.guestKeys()); ok {
-		if b, ok := j.c.takeBorn(at.vmid); ok {
+		if b, ok := j.c.bornAs(at.vmid); ok {
 			first := want["boot"] == bootDone && b.first
 			it := boot{ref: at, needed: want["state"] == "running" || first, first: first, name: b.name, text: b.text}
 			if it.needed && b.started {
@@ -236,29 +226,37 @@ func (j *job) startOne(ctx context.Context) error {
 	if err == nil && b.needed {
 		err = j.start(ctx, b.ref)
 	}
+	known := j.c.takeBorn(b.vmid)
 	if err == nil && b.first {
-		err = j.firstStarted(ctx, b)
+		err = j.firstStarted(ctx, b, known)
 	}
 	return err
 }
 
-// start starts a guest that does not run.
+// start starts a guest that does not run: together with others if there are any,
+// and by itself where that did not start it.
 func (j *job) start(ctx context.Context, r ref) error {
 	j.say("starting %s on %s", r, r.node)
+	claims := []string{j.c.name + "/starts/" + r.node}
+	if j.c.bulk() {
+		if bulk := j.c.startWith(ctx, r); bulk != "" {
+			err := j.c.waitStarted(ctx, bulk, r)
+			if !errors.Is(err, errNoTask) {
+				j.c.adapt(claims, startOf(r), err)
+				return j.orAlready(ctx, r, true, err)
+			}
+			if running, err := j.c.running(ctx, r); err == nil && running {
+				return nil
+			}
+		}
+	}
 	u, err := j.c.api.post(ctx, r.path()+"/status/start", nil)
 	if err == nil {
 		err = j.c.wait(ctx, u)
 	}
-	j.c.adapt([]string{j.c.name + "/starts/" + r.node}, u, err)
+	j.c.adapt(claims, u, err)
 	if says(err, "already running") {
 		return nil
 	}
 	return j.orAlready(ctx, r, true, err)
-}
-
-// together reports whether all changes may start in one request.
-func (c *Cluster) together(changes []inventory.Change) bool {
-	return len(changes) > 1 && !slices.ContainsFunc(changes, func(ch inventory.Change) bool {
-		return c.MaxBatch(ch) == 1 || ch.Key.System() != c.name
-	})
 }

@@ -15,7 +15,7 @@ import (
 //	<cluster>/storage/<storage>     disks that are written to it
 //	<cluster>/template/<vmid+vmid>  clones of one of these, or of their copies
 //	<cluster>/original/<vmid+vmid>  linked clones of containers, which copies cannot serve
-//	<cluster>/starts/<node>         guests, or batches of guests, that boot
+//	<cluster>/starts/<node>         guests that boot
 //	<cluster>/stops/<node>          guests that shut down
 func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
 	switch ch.Key.Kind() {
@@ -85,19 +85,14 @@ func (v view) sourceNames(r inventory.Resource) string {
 	return strings.Join(vmids, "+")
 }
 
-// powerClaims spread starts: machines that boot at once starve each other. Where
-// the server starts many in one task, two such tasks at a time keep a node busy,
-// and what becomes ready meanwhile travels together.
+// powerClaims spread starts: machines that boot at once starve each other.
 func (c *Cluster) powerClaims(ch inventory.Change) []inventory.Claim {
 	if ch.Action == inventory.Delete {
 		return nil
 	}
 	limit, what := c.cfg.Limits.StartsPerNode, "/starts"
-	switch {
-	case ch.After != nil && ch.After.Attrs["state"] == "stopped":
+	if ch.After != nil && ch.After.Attrs["state"] == "stopped" {
 		what = "/stops"
-	case c.bulk():
-		limit = min(limit, bulkTasks)
 	}
 	j := &job{c: c, change: ch}
 	if at, ok := j.known(j.guestKeys()); ok {

@@ -17,16 +17,18 @@ import (
 
 // Cluster is one Proxmox VE cluster. It is safe for concurrent use.
 type Cluster struct {
-	name   string
-	campus string
-	cfg    Config
-	log    *slog.Logger
-	api    *api
-	ssh    *sshReader // nil when no SSH host is configured
-	close  func()
-	pace   pace
-	loans  loans
-	widths widths
+	name    string
+	campus  string
+	cfg     Config
+	log     *slog.Logger
+	api     *api
+	ssh     *sshReader // nil when no SSH host is configured
+	close   func()
+	pace    pace
+	loans   loans
+	widths  widths
+	starts  starts
+	watcher watcher
 
 	mu   sync.Mutex           // held for moments only, never across I/O
 	view view                 // what the last List saw, and what was made since
@@ -37,15 +39,14 @@ type Cluster struct {
 	// startAtOnce are guests that their creation may start, by the guest's key.
 	startAtOnce map[inventory.Key]bool
 	planned     map[string]int           // copies of a template that there are to be
-	watchers    map[string]*watcher      // by node
 	version     release                  // zero until it was asked for
 	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage
 	glances     map[at]*glance           // looks that others may still join
 	noBulk      bool                     // the server refused to start guests together
 }
 
-// release is one of Proxmox VE: 9, 1.
-type release struct{ major, minor int }
+// release is one of Proxmox VE: 9, 1, 6.
+type release struct{ major, minor, patch int }
 
 // Options replace what touches the world, for tests in virtual time.
 type Options struct {
@@ -79,7 +80,6 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
 		born:     map[string]born{},
-		watchers: map[string]*watcher{},
 	}
 	base := opts.Transport
 	if base == nil {

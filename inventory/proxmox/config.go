@@ -66,7 +66,7 @@ func (c Config) withDefaults() Config {
 	c.Limits.QemuClones = cmp.Or(c.Limits.QemuClones, 64)
 	c.Limits.StartsPerNode = cmp.Or(c.Limits.StartsPerNode, 16)
 	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 64)
-	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 1)
+	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 50)
 	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
 	c.Copies = cmp.Or(c.Copies, "990000000-990000999")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)

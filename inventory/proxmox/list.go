@@ -58,7 +58,7 @@ func (c *Cluster) checkVersion(ctx context.Context) error {
 	c.log.Info("connected to Proxmox VE", "version", fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.version = release{int(v.Major), int(v.Minor)}
+	c.version = release{int(v.Major), int(v.Minor), int(v.Patch)}
 	return nil
 }
 

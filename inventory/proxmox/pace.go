@@ -48,7 +48,7 @@ type about struct {
 // the source, whether the clone is linked or full. A bulk start takes as long as
 // it has guests, which nothing tells.
 func aboutTask(kind string) about {
-	if kind == "bulkstart" {
+	if kind == "bulk-start" {
 		return about{}
 	}
 	return about{subject: kind, units: 1}
@@ -145,7 +145,6 @@ func (r *record) add(others, seconds, drag float64) {
 type lesson struct {
 	about
 	node    string
-	guess   time.Duration // for what nothing is remembered of
 	began   time.Time
 	running time.Time // when it was last seen at work
 	area    float64   // of its company when it began
@@ -172,7 +171,7 @@ func (p *pace) initLocked() {
 	}
 }
 
-func (p *pace) begin(u upid, guess time.Duration) *lesson {
+func (p *pace) begin(u upid) *lesson {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.initLocked()
@@ -184,7 +183,7 @@ func (p *pace) begin(u upid, guess time.Duration) *lesson {
 	if cores := p.cores[u.node()]; a.drag == 0 && cores > 0 {
 		a.drag = 1 / float64(cores) // a task keeps about one of them busy
 	}
-	l := &lesson{about: a, node: u.node(), began: time.Now(), guess: guess}
+	l := &lesson{about: a, node: u.node(), began: time.Now()}
 	p.countLocked(l, 1)
 	l.area = p.areaLocked(l, l.began)
 	return l
@@ -238,9 +237,6 @@ func (p *pace) sinceLocked(l *lesson, now time.Time) float64 {
 func (p *pace) expect(l *lesson) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.guess > 0 {
-		return l.guess
-	}
 	s, ok := p.aboutLocked(l.about)
 	if !ok {
 		return 0

@@ -110,7 +110,7 @@ func TestTwentyMachines(t *testing.T) {
 	} {
 		for _, bulk := range []int{1, 50} {
 			t.Run(fmt.Sprintf("%s, %d starts a request", tt.name, bulk), func(t *testing.T) {
-				virtual(t, pvesim.Options{StatDelay: 10 * time.Second, Costs: pvesim.CostsTiny, Unlogged: true}, func(t *testing.T, r *rig) {
+				virtual(t, pvesim.Options{StatDelay: 10 * time.Second, Costs: pvesim.CostsTiny}, func(t *testing.T, r *rig) {
 					const n = 20
 					most := 6
 					if bulk == 1 {
@@ -121,7 +121,7 @@ func TestTwentyMachines(t *testing.T) {
 					tree := semester(n, tt.machine, "pve1")
 					first := r.pass(t, c, tree)
 					t.Logf("%.1f s, %.1f requests a machine, %d refused, %d changes", first.took.Seconds(), float64(first.requests)/n, first.refused, len(first.pass.Results))
-					if first.took > tt.most || first.requests > most*n+10 || first.refused > 0 {
+					if first.took > tt.most || first.requests > most*n+12 || first.refused > 0 {
 						t.Errorf("%s, %d requests, %d refused", first.took, first.requests, first.refused)
 					}
 					second := r.pass(t, r.open(t), tree)

@@ -18,7 +18,6 @@ var (
 	_ reconciler.Widener   = (*Cluster)(nil)
 	_ reconciler.Estimator = (*Cluster)(nil)
 	_ reconciler.Preparer  = (*Cluster)(nil)
-	_ reconciler.Batcher   = (*Cluster)(nil)
 )
 
 func TestConformance(t *testing.T) {

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"maps"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -41,6 +42,7 @@ type born struct {
 	text    string // its description, mark included
 	first   bool   // its mark says that it is yet to be started
 	started bool   // its creation was to start it
+	at      time.Time
 }
 
 // storage is one storage as one node sees it.
@@ -97,17 +99,29 @@ func (c *Cluster) free(vmid string) bool {
 func (c *Cluster) noteBorn(vmid string, b born) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	b.at = time.Now()
 	c.born[vmid] = b
 }
 
-// takeBorn gives what is known of a guest since it was made, once: what comes
-// after looks at the guest itself.
-func (c *Cluster) takeBorn(vmid string) (born, bool) {
+// lately is how long what is known of a guest since it was made needs no second
+// look. Who deletes it meanwhile is seen among the tasks.
+const lately = 2 * time.Minute
+
+func (c *Cluster) bornAs(vmid string) (born, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.born[vmid]
+	return b, ok
+}
+
+// takeBorn reports whether what is known of a guest since it was made still
+// holds. It does so once: what comes after looks at the guest itself.
+func (c *Cluster) takeBorn(vmid string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, ok := c.born[vmid]
 	delete(c.born, vmid)
-	return b, ok
+	return ok && time.Since(b.at) < lately
 }
 
 func (c *Cluster) forget(key inventory.Key) {

@@ -1,8 +1,8 @@
 package proxmox
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,31 +11,37 @@ import (
 	"time"
 )
 
-// watcher follows the running tasks of one node with one request for all of
-// them. Its goroutine lives as long as somebody waits.
+// watcher follows the running tasks of the whole cluster, with one request for
+// all of them. Its goroutine lives as long as somebody waits.
 //
-// When to ask is learned: first when such a task has usually ended, then in
-// short steps. What one asks for answers all, so that a node with many short
-// tasks is not asked more often than with few.
+// When to ask is learned: when such a task has usually ended, which [waiting.deadline]
+// says. What one asks for answers all.
 type watcher struct {
-	c    *Cluster
-	node string
-
 	mu      sync.Mutex // held for moments only
 	waits   []*waiting
 	stop    context.CancelFunc // of the goroutine; nil when there is none
 	wake    chan struct{}      // the goroutine's; has room for one
 	last    time.Time          // of the last answer
 	failing int                // requests in a row without an answer
+	starts  map[string]upid    // by VMID, the last task of a bulk start that was seen to start it
 }
 
 // waiting is one who waits for a task.
 type waiting struct {
-	upid   upid
+	upid   upid // "" until it is known which task of a bulk start it is
+	bulk   upid // that start
+	guest  ref  // whom it starts
 	lesson *lesson
-	due    time.Time   // when to ask next
-	late   int         // how often it was asked about after its time
+	floor  time.Time   // no look before
 	ended  chan ending // has room for one
+}
+
+// task is the one that tells how it stands.
+func (w *waiting) task() upid {
+	if w.upid == "" {
+		return w.bulk
+	}
+	return w.upid
 }
 
 // ending is how a task ended, or why nobody can tell.
@@ -44,12 +50,13 @@ type ending struct {
 	err  error
 }
 
+// errNoTask says that a bulk start ended, and no task of it was seen for a guest.
+var errNoTask = errors.New("no task is to be seen that starts it")
+
 const (
-	// Polling of a task of which nothing is known is fast at first, since most
-	// tasks are short, and grows slower.
 	firstPoll = 100 * time.Millisecond
 	lastPoll  = 3 * time.Second
-	// leastGap is between two requests of one watcher at least.
+	// leastGap is between two requests at least.
 	leastGap = 100 * time.Millisecond
 	// pollErrors in a row are forgiven: the node may be busy, the endpoint fail over.
 	pollErrors = 5
@@ -57,71 +64,77 @@ const (
 
 // wait waits until a task ends. The task goes on when ctx ends, or when the time
 // is up: the next pass finds it.
-func (c *Cluster) wait(ctx context.Context, u upid) error { return c.waitAbout(ctx, u, 0) }
-
-// waitAbout is wait for a task that takes about as long as is said; 0 leaves it
-// to what such tasks took before.
-func (c *Cluster) waitAbout(ctx context.Context, u upid, guess time.Duration) error {
+func (c *Cluster) wait(ctx context.Context, u upid) error {
 	if u == "" {
 		return nil
 	}
-	w := c.watcher(u.node())
-	me := w.join(u, guess)
-	defer w.leave(me)
+	return c.await(ctx, &waiting{upid: u}, u)
+}
+
+// waitStarted waits for the task by which a bulk start starts one guest.
+func (c *Cluster) waitStarted(ctx context.Context, bulk upid, r ref) error {
+	return c.await(ctx, &waiting{bulk: bulk, guest: r}, startOf(r))
+}
+
+// startOf stands for a guest's start whose task is not known yet.
+func startOf(r ref) upid {
+	kind := "vzstart"
+	if r.typ == typeQEMU {
+		kind = "qmstart"
+	}
+	return upid(fmt.Sprintf("UPID:%s:00000000:00000000:00000000:%s:%s:provost:", r.node, kind, r.vmid))
+}
+
+// await waits for a task of that name, or of the kind that it says.
+func (c *Cluster) await(ctx context.Context, me *waiting, name upid) error {
+	me.ended = make(chan ending, 1)
+	shown := me.task()
+	c.follow(me, name)
+	defer c.leave(me)
 	limit := time.NewTimer(c.cfg.TaskTimeout)
 	defer limit.Stop()
 	select {
 	case <-ctx.Done():
-		return unknownf("task %s is still running; the next pass looks at it again", u)
+		return unknownf("task %s is still running; the next pass looks at it again", shown)
 	case <-limit.C:
-		return unknownf("task %s is still running after %s; the next pass looks at it again", u, c.cfg.TaskTimeout)
+		return unknownf("task %s is still running after %s; the next pass looks at it again", shown, c.cfg.TaskTimeout)
 	case end := <-me.ended:
 		switch {
+		case errors.Is(end.err, errNoTask):
+			return end.err
 		case end.err != nil:
-			return unknownf("cannot tell how task %s ended: %v", u, end.err)
+			return unknownf("cannot tell how task %s ended: %v", shown, end.err)
 		case end.exit == "OK" || strings.HasPrefix(end.exit, "WARNINGS"):
 			return nil
 		}
-		return &taskError{upid: u, exit: end.exit, log: c.taskLog(ctx, u)}
+		return &taskError{upid: me.upid, exit: end.exit, log: c.taskLog(ctx, me.upid)}
 	}
 }
 
-func (c *Cluster) watcher(node string) *watcher {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w, ok := c.watchers[node]
-	if !ok {
-		w = &watcher{c: c, node: node}
-		c.watchers[node] = w
-	}
-	return w
-}
-
-func (w *watcher) join(u upid, guess time.Duration) *waiting {
-	lesson := w.c.pace.begin(u, guess)
-	expect := w.c.pace.expect(lesson)
-	me := &waiting{upid: u, lesson: lesson, due: lesson.began.Add(cmp.Or(expect, leastGap/2)), ended: make(chan ending, 1)}
+func (c *Cluster) follow(me *waiting, name upid) {
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	me.lesson = c.pace.begin(name)
 	w.waits = append(w.waits, me)
 	if w.stop == nil {
 		ctx, stop := context.WithCancel(context.Background())
 		w.stop, w.failing, w.wake = stop, 0, make(chan struct{}, 1)
-		go w.run(ctx, w.wake)
+		go c.watch(ctx, w.wake)
 	}
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return me
 }
 
-func (w *watcher) leave(me *waiting) {
+func (c *Cluster) leave(me *waiting) {
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if at := slices.Index(w.waits, me); at >= 0 {
 		w.waits = slices.Delete(w.waits, at, at+1)
-		w.c.pace.forget(me.lesson)
+		c.pace.forget(me.lesson)
 	}
 	if len(w.waits) == 0 && w.stop != nil {
 		w.stop()
@@ -129,159 +142,153 @@ func (w *watcher) leave(me *waiting) {
 	}
 }
 
-// run asks whenever it is time, until its context ends.
-func (w *watcher) run(ctx context.Context, wake <-chan struct{}) {
+// watch asks whenever it is time, until its context ends.
+func (c *Cluster) watch(ctx context.Context, wake <-chan struct{}) {
 	for ctx.Err() == nil {
-		next := w.next()
-		timer := time.NewTimer(time.Until(next))
+		timer := time.NewTimer(time.Until(c.nextLook()))
 		select {
 		case <-ctx.Done():
 		case <-wake: // somebody came who may want to know sooner
 		case <-timer.C:
-			w.ask(ctx)
+			c.lookAtTasks(ctx)
 		}
 		timer.Stop()
 	}
 }
 
-// next is when somebody's task may have ended, but not too soon after the last
-// answer: within a fifth of the time that the shortest task takes little happens.
-// Of several tasks of a kind that nothing is known of, the eldest is asked about.
-func (w *watcher) next() time.Time {
+// nextLook is when the first runs out of patience: whoever is due until then is
+// told by the same answer.
+func (c *Cluster) nextLook() time.Time {
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var due time.Time
-	gap, now := time.Second, time.Now()
+	now := time.Now()
+	if w.failing > 0 {
+		return w.last.Add(pollPause("", w.failing))
+	}
+	next := now.Add(time.Hour) // all have left; the context is about to end
 	scouted := map[string]bool{}
 	for _, wait := range w.waits {
-		expect := w.c.pace.expect(wait.lesson)
-		if kind := wait.upid.kind(); expect == 0 {
-			if scouted[kind] {
-				continue
-			}
-			scouted[kind] = true
+		expect, kind := c.pace.expect(wait.lesson), wait.lesson.subject
+		if expect == 0 && scouted[kind] {
+			continue // of several of a kind that nothing is known of, one is asked about
 		}
-		if due.IsZero() || wait.due.Before(due) {
-			due = wait.due
+		scouted[kind] = true
+		if at := wait.deadline(expect); at.Before(next) {
+			next = at
 		}
-		gap = min(gap, max(expect/5, now.Sub(wait.lesson.began)/5, leastGap))
 	}
-	switch {
-	case due.IsZero():
-		return now.Add(time.Hour) // all have left; the context is about to end
-	case w.failing > 0:
-		return w.last.Add(pollPause(upid(w.node), w.failing))
-	case due.Before(w.last.Add(gap)):
-		return w.last.Add(gap)
+	if soonest := w.last.Add(leastGap); next.Before(soonest) {
+		return soonest
 	}
-	return due
+	return next
 }
 
-// ask asks once and tells everybody whose task has ended.
-func (w *watcher) ask(ctx context.Context) {
-	ends, running, err := w.read(ctx)
+// lookAtTasks asks once and tells everybody whose task has ended.
+func (c *Cluster) lookAtTasks(ctx context.Context) {
+	w := &c.watcher
+	w.mu.Lock()
+	waits := slices.Clone(w.waits)
+	w.mu.Unlock()
+	seen, err := c.readTasks(ctx, waits)
 	if ctx.Err() != nil {
 		return
 	}
-	var unseen []*waiting
+	unseen := c.tellAll(seen, err)
+	for _, wait := range unseen {
+		c.askFor(ctx, wait)
+	}
+}
+
+// tellAll gives back those whose task the answer does not show.
+func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
+	w := &c.watcher
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	now := time.Now()
 	w.last = now
-	if err != nil {
-		w.failing++
-	} else {
+	if err == nil {
 		w.failing = 0
+	} else {
+		w.failing++
 	}
 	for _, wait := range slices.Clone(w.waits) {
-		exit, ended := ends[wait.upid]
+		w.recognise(wait, seen)
+		exit, ended := seen.ends[wait.upid]
+		_, over := seen.ends[wait.bulk]
 		switch {
+		case err != nil && w.failing > pollErrors:
+			c.tell(wait, ending{err: err})
 		case err != nil:
-			if w.failing > pollErrors {
-				w.tell(wait, ending{err: err})
-			}
 		case ended:
-			w.tell(wait, ending{exit: exit})
-		case running[wait.upid]:
-			w.later(wait, now)
-		default:
+			c.tell(wait, ending{exit: exit})
+		case seen.running[wait.upid]:
+			wait.seenAtWork(c.pace.expect(wait.lesson), now)
+		case wait.upid != "":
 			unseen = append(unseen, wait)
+		case over:
+			c.tell(wait, ending{err: errNoTask})
+		default:
+			wait.seenAtWork(c.pace.expect(wait.lesson), now)
 		}
 	}
-	w.mu.Unlock()
-	for _, wait := range unseen {
-		w.askFor(ctx, wait)
-	}
+	return unseen
 }
 
-// later puts off the next question about a task that was seen at work: until it
-// should have ended in the company that it has now, or else in steps.
-func (w *watcher) later(wait *waiting, now time.Time) {
-	wait.lesson.running = now
-	expect := w.c.pace.expect(wait.lesson)
-	switch end := wait.lesson.began.Add(expect); {
-	case end.After(now):
-		wait.due = end
-	case expect == 0:
-		wait.due = now.Add(min(max(firstPoll, now.Sub(wait.lesson.began)), lastPoll))
-	case !wait.due.After(now):
-		step := max(expect/10, leastGap) << min(wait.late, 6)
-		wait.due = now.Add(min(step, max(lastPoll, expect/10)))
-		wait.late++
-	}
-}
-
-// tell is called under the lock.
-func (w *watcher) tell(wait *waiting, end ending) {
+// tell is called under the watcher's lock.
+func (c *Cluster) tell(wait *waiting, end ending) {
+	w := &c.watcher
 	w.waits = slices.DeleteFunc(w.waits, func(o *waiting) bool { return o == wait })
 	if end.err == nil {
-		w.c.pace.learn(wait.lesson, time.Now())
+		c.pace.learn(wait.lesson, time.Now())
 	} else {
-		w.c.pace.forget(wait.lesson)
+		c.pace.forget(wait.lesson)
 	}
 	wait.ended <- end
 }
 
-// read asks for the node's tasks, back to the oldest that somebody waits for.
-func (w *watcher) read(ctx context.Context) (ends map[upid]string, running map[upid]bool, err error) {
-	var since int64
-	w.mu.Lock()
-	for _, wait := range w.waits {
-		if began := wait.upid.began(); since == 0 || began < since {
-			since = began
+// recognise finds the task by which a bulk start starts a guest: one of that
+// guest that began since, as far as the nodes' clocks agree, and is not known
+// from a former start.
+func (w *watcher) recognise(wait *waiting, seen tasksSeen) {
+	if wait.upid != "" {
+		return
+	}
+	since := wait.bulk.began()
+	if wait.bulk.node() != wait.guest.node {
+		since -= clocksApart
+	}
+	for _, u := range seen.starts[wait.guest.vmid] {
+		if u.node() == wait.guest.node && u.began() >= since && w.starts[wait.guest.vmid] != u {
+			wait.upid = u
+			if w.starts == nil {
+				w.starts = map[string]upid{}
+			}
+			w.starts[wait.guest.vmid] = u
+			return
 		}
 	}
-	w.mu.Unlock()
-	var lines []task
-	path := fmt.Sprintf("/nodes/%s/tasks?source=all&limit=500&since=%d", w.node, since)
-	if _, err := w.c.api.get(ctx, path, &lines); err != nil {
-		return nil, nil, err
-	}
-	ends, running = map[upid]string{}, map[upid]bool{}
-	for _, l := range lines {
-		switch {
-		case l.EndTime == "" && (l.Status == "" || l.Status == "RUNNING"):
-			running[l.UPID] = true
-		case l.Status != "":
-			ends[l.UPID] = l.Status
-		}
-	}
-	return ends, running, nil
 }
 
-// askFor asks for one task that the list does not show: it began before too many
-// others, or the node has forgotten it.
-func (w *watcher) askFor(ctx context.Context, wait *waiting) {
-	exit, ended, err := w.c.poll(ctx, wait.upid)
+// clocksApart is by how many seconds two nodes' clocks may differ. Corosync
+// hardly works where they do.
+const clocksApart = 2
+
+// askFor asks for one task that no list shows: it began before too many others,
+// or the node has forgotten it.
+func (c *Cluster) askFor(ctx context.Context, wait *waiting) {
+	exit, ended, err := c.poll(ctx, wait.upid)
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case ctx.Err() != nil || !slices.Contains(w.waits, wait):
 	case ended:
-		w.tell(wait, ending{exit: exit})
+		c.tell(wait, ending{exit: exit})
 	case says(err, "no such task"):
-		w.tell(wait, ending{err: err})
+		c.tell(wait, ending{err: err})
 	default:
-		w.later(wait, time.Now())
+		wait.seenAtWork(c.pace.expect(wait.lesson), time.Now())
 	}
 }
 

@@ -35,7 +35,7 @@ func TestOneRequestFollowsAllTasks(t *testing.T) {
 				polls++
 			}
 		}
-		if polls > 20 {
+		if polls > 22 {
 			t.Errorf("%d polls for 30 tasks that ran together", polls)
 		}
 	})
@@ -62,7 +62,7 @@ func TestPaceLearns(t *testing.T) {
 		full := about{subject: "vzclone/9000/full", general: "vzclone/full on disks", units: 4, storage: "disks"}
 		begin := func(a about) *lesson {
 			p.tell(u, a)
-			return p.begin(u, 0)
+			return p.begin(u)
 		}
 		if l := begin(full); p.expect(l) != 0 {
 			t.Error("it knows what it never saw")
@@ -118,11 +118,11 @@ func TestExpectFollowsTheCompany(t *testing.T) {
 		var p pace
 		u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzstart:101:root@pam:")
 		p.on(map[string]int{"pve1": 1})
-		first := p.begin(u, 0)
+		first := p.begin(u)
 		time.Sleep(10 * time.Second)
 		first.running = time.Now()
 		p.learn(first, time.Now())
-		one, other := p.begin(u, 0), p.begin(u, 0)
+		one, other := p.begin(u), p.begin(u)
 		if expect := p.expect(one); expect != 20*time.Second {
 			t.Errorf("side by side %s, want 20s", expect)
 		}

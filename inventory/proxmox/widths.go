@@ -110,7 +110,7 @@ func (c *Cluster) limit(claim string) int {
 	case "tasks":
 		return c.tasksOn(name)
 	case "starts":
-		if name != "" && !c.bulk() {
+		if name != "" {
 			return c.cfg.Limits.StartsPerNode
 		}
 	}

@@ -86,6 +86,7 @@ type node struct {
 	ssh     *endpoint
 	booted  time.Time
 	workers chan struct{} // pvedaemon's three workers
+	recent  []*task       // what it last told the cluster of its tasks
 }
 
 // Start makes a cluster and serves it until Close.

@@ -44,7 +44,7 @@ func (c *Cluster) answer(n *node, req *http.Request, body []byte) response {
 	path = unescape(path)
 	params, refs, err := readParams(req, body)
 	c.sleep(c.put(requestKey(n, req.Method, path, params)))
-	entry := Request{At: time.Now(), Via: n.name, Method: req.Method, Path: path, Params: maps.Clone(params), Refs: refs}
+	entry := Request{At: time.Now(), Release: c.opts.Release, Via: n.name, Method: req.Method, Path: path, Params: maps.Clone(params), Refs: refs}
 	resp := response{}
 	if err != nil {
 		resp = failure(err)

@@ -28,14 +28,15 @@ type Guest struct {
 
 // Request is one request that reached the API.
 type Request struct {
-	At     time.Time         `json:"at"`
-	Via    string            `json:"via"` // the node that was asked
-	Method string            `json:"method"`
-	Path   string            `json:"path"` // without /api2/json
-	Params map[string]string `json:"params,omitempty"`
-	Refs   map[string]string `json:"refs,omitempty"` // JSON objects and arrays: HASH or ARRAY
-	Status int               `json:"status"`
-	Reason string            `json:"reason"`
+	At      time.Time         `json:"at"`
+	Release string            `json:"release"` // of the cluster that was asked
+	Via     string            `json:"via"`     // the node that was asked
+	Method  string            `json:"method"`
+	Path    string            `json:"path"` // without /api2/json
+	Params  map[string]string `json:"params,omitempty"`
+	Refs    map[string]string `json:"refs,omitempty"` // JSON objects and arrays: HASH or ARRAY
+	Status  int               `json:"status"`
+	Reason  string            `json:"reason"`
 }
 
 // Guests returns all guests, by VMID.

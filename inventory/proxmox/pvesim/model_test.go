@@ -96,9 +96,10 @@ func TestTasksShareTheirNode(t *testing.T) {
 	}
 }
 
+// A bulk start notices each second who has come up, and pauses before it goes on.
 func TestBulkStartTakesTurns(t *testing.T) {
-	for workers, want := range map[string]time.Duration{"max-workers=1": 60 * time.Second, "max-workers=3": 20 * time.Second, "timeout=60": 20 * time.Second} {
-		inBubble(t, pvesim.Options{Costs: pvesim.Costs{Start: 10 * time.Second}}, func(t *testing.T, c *client) {
+	for workers, want := range map[string]time.Duration{"max-workers=1": 65 * time.Second, "max-workers=3": 21 * time.Second, "timeout=60": 21 * time.Second} {
+		inBubble(t, pvesim.Options{Costs: pvesim.Costs{Start: 9900 * time.Millisecond}}, func(t *testing.T, c *client) {
 			request := []string{"/cluster/bulk-action/guest/start", workers}
 			for vmid := 101; vmid <= 106; vmid++ {
 				addLXC(t, c, vmid, false)

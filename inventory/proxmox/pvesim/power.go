@@ -2,10 +2,7 @@ package pvesim
 
 import (
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/provost-dev/provost/inventory/proxmox/pvesim/schema"
 )
 
 func (g *guest) setRunning(running bool) {
@@ -153,68 +150,4 @@ func (k *call) rebootJob(kind string, g *guest) (any, error) {
 		k.c.written(g)
 		return k.start(g)
 	}})
-}
-
-// bulkStart starts guests of the whole cluster in one task.
-func (k *call) bulkStart() (any, error) {
-	var guests []*guest
-	for _, word := range schema.SplitList(k.str("vms")) {
-		vmid, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, die("'%s' is not a VMID", word)
-		}
-		if err := k.need("/vms/"+word, "VM.PowerMgmt"); err != nil {
-			return nil, err
-		}
-		if g := k.c.guests[vmid]; g != nil && !g.running {
-			guests = append(guests, g)
-		}
-	}
-	j := job{kind: "bulkstart", id: "", end: func(*task) error { return k.startAll(guests) }}
-	if !busy(k.c.costs.Start).none() {
-		j.run = func(t *task) error { return k.startInTurn(t, guests) }
-	}
-	return k.spawn(j)
-}
-
-// startInTurn starts guests, so many at once as the request says; what cannot
-// be started is left for startAll to find.
-func (k *call) startInTurn(t *task, guests []*guest) error {
-	turns := make(chan struct{}, max(k.num("max-workers"), k.num("maxworkers"), 1))
-	if !k.has("max-workers") && !k.has("maxworkers") {
-		turns = make(chan struct{}, 4) // as the schema says
-	}
-	var group sync.WaitGroup
-	for _, g := range guests {
-		turns <- struct{}{}
-		group.Go(func() {
-			k.startOne(t, g)
-			<-turns
-		})
-	}
-	group.Wait()
-	return k.c.idle(t, time.Nanosecond) // tells whether the task was stopped
-}
-
-func (k *call) startOne(t *task, g *guest) {
-	c := k.c
-	c.mu.Lock()
-	n, w := g.node, k.startCost(g)
-	c.mu.Unlock()
-	if c.toil(t, n, "start "+g.id(), w) != nil || c.ctx.Err() != nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_ = k.startAll([]*guest{g}) // the last word is startAll's, of them all
-}
-
-// startAll starts those of the guests that do not run yet.
-func (k *call) startAll(guests []*guest) error {
-	for _, g := range guests {
-		if !g.running && g.lock() == "" && !g.template() && k.start(g) != nil {
-			return die("some guests failed to start")
-		}
-	}
-	return nil
 }

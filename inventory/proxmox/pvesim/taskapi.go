@@ -145,22 +145,3 @@ func (k *call) selects(t *task) bool {
 	}
 	return true
 }
-
-func (k *call) getClusterTasks() (any, error) {
-	rows := []map[string]any{}
-	for _, t := range k.c.newestTasks() {
-		if t.who.name != k.who.name && !k.c.can(k.who, "/nodes/"+t.node.name, "Sys.Audit") {
-			continue
-		}
-		row := t.line()
-		delete(row, "pid")
-		delete(row, "pstart")
-		if !t.running {
-			row["saved"] = "1"
-		}
-		if rows = append(rows, row); len(rows) == 25*len(k.c.nodes) {
-			break
-		}
-	}
-	return rows, nil
-}

@@ -61,6 +61,7 @@ func (c *Cluster) newTask(k *call, j job) *task {
 	t.upid = fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:%s:", t.node.name, t.pid, t.pstart, now.Unix(), t.kind, t.id, t.who.name)
 	c.tasks = append(c.tasks, t)
 	c.started++
+	t.node.announce(t)
 	return t
 }
 
@@ -160,7 +161,8 @@ func (c *Cluster) finish(t *task, err error) {
 	if err != nil {
 		t.exit = strings.ReplaceAll(err.Error(), "\n", " ")
 		t.log = append(t.log, "TASK ERROR: "+err.Error())
-		return
+	} else {
+		t.log = append(t.log, "TASK OK")
 	}
-	t.log = append(t.log, "TASK OK")
+	t.node.announce(t)
 }

@@ -1,6 +1,6 @@
 // Package recorded holds a package's whole test run to the real API: every
 // request that reached a [pvesim.Cluster] meanwhile must be one that the schema
-// of each supported Proxmox VE release knows and would take.
+// of the cluster's Proxmox VE release knows and would take.
 //
 // Use it from TestMain. The schemas are large and not ours, so they stand beside
 // the project and not in it; where they are missing, it says so and checks
@@ -9,8 +9,10 @@ package recorded
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 )
@@ -20,8 +22,7 @@ type Tests interface{ Run() int }
 
 // Run runs the tests and then checks what they sent. It returns the exit code.
 func Run(m Tests) int {
-	schemas, _ := filepath.Glob(filepath.Join(root(), "..", "shared", "pve", "api-schema-*.json"))
-	if len(schemas) == 0 {
+	if found, _ := filepath.Glob(filepath.Join(schemas(), "api-schema-*.json")); len(found) == 0 {
 		fmt.Println("requests not checked: there is no ../shared/pve/api-schema-*.json beside the project")
 		return m.Run()
 	}
@@ -38,20 +39,35 @@ func Run(m Tests) int {
 		fmt.Println(err)
 		return 1
 	}
-	for _, schema := range schemas {
-		api, err := os.ReadFile(schema)
-		if err != nil {
-			fmt.Println(err)
-			return 1
-		}
-		for _, err := range pvesim.CheckSchema(requests, api) {
-			fmt.Printf("%s would refuse: %v\n", filepath.Base(schema), err)
+	byRelease := map[string][]pvesim.Request{}
+	for _, r := range requests {
+		byRelease[r.Release] = append(byRelease[r.Release], r)
+	}
+	for _, release := range slices.Sorted(maps.Keys(byRelease)) {
+		if !check(byRelease[release], release) {
 			code = 1
 		}
 	}
-	fmt.Printf("%d requests checked against %d schemas\n", len(requests), len(schemas))
 	return code
 }
+
+// check judges requests by the schema of the release that they were sent to.
+func check(requests []pvesim.Request, release string) bool {
+	api, err := os.ReadFile(filepath.Join(schemas(), "api-schema-"+release+".json"))
+	if err != nil {
+		fmt.Println("cannot check requests:", err)
+		return false
+	}
+	errs := pvesim.CheckSchema(requests, api)
+	for _, err := range errs {
+		fmt.Printf("Proxmox VE %s would refuse: %v\n", release, err)
+	}
+	fmt.Printf("%d requests checked against the schema of %s\n", len(requests), release)
+	return len(errs) == 0
+}
+
+// schemas is where they stand.
+func schemas() string { return filepath.Join(root(), "..", "shared", "pve") }
 
 // root is the folder of go.mod, above the package whose tests run.
 func root() string {

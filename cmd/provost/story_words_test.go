@@ -224,7 +224,8 @@ func windowsWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// forgeWord acts on GitLab: forge down|up|drop-branch.
+// forgeWord acts on GitLab: forge down|up|drop-branch, forge user NAME, forge
+// group PATH USER…, forge fork PATH (which sets $FORK to where it is cloned from).
 func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 	forge := on(ts).world.GitLab
 	switch args[0] {
@@ -233,6 +234,13 @@ func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 		forge.Inject(gitlabsim.Fault{Path: "/api/v4", Times: -1, Status: 503})
 	case "up":
 		forge.ClearFaults()
+	case "user":
+		forge.AddUser(args[1], "glpat-of-"+args[1], "api", "write_repository")
+	case "group":
+		forge.AddGroup(args[1], args[2:]...)
+	case "fork":
+		ts.Check(forge.Fork(world.Project, args[1]))
+		ts.Setenv("FORK", forge.CloneURL(args[1], world.Teacher))
 	case "drop-branch":
 		_, err := world.Git(forge.RepoDir(world.Project), "update-ref", "-d", "refs/heads/main")
 		ts.Check(err)
@@ -241,12 +249,17 @@ func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mrWord acts on merge requests: mr open BRANCH TITLE sets $MR; mr merge merges it.
+// mrWord acts on merge requests: mr open BRANCH TITLE [FORK] sets $MR; mr merge
+// merges it.
 func mrWord(ts *testscript.TestScript, neg bool, args []string) {
 	s := on(ts)
 	switch args[0] {
 	case "open":
-		iid, err := s.world.GitLab.OpenMR(world.Project, args[1], "main", args[2])
+		from := world.Project
+		if len(args) > 3 {
+			from = args[3]
+		}
+		iid, err := s.world.GitLab.OpenForkMR(world.Project, from, args[1], "main", args[2])
 		ts.Check(err)
 		ts.Setenv("MR", fmt.Sprint(iid))
 	case "merge":

@@ -46,6 +46,7 @@ type project struct {
 	git sync.Mutex // one writer of the repository at a time
 
 	pushers   map[string]*user // branch → who pushed it last
+	pushes    []push           // oldest first
 	requests  []*mergeRequest
 	pipelines []*pipeline
 	statuses  []*status

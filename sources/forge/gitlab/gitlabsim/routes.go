@@ -30,6 +30,8 @@ func (s *Server) handler() http.Handler {
 		"GET /api/v4/user":     s.getUser,
 		"GET /api/v4/version":  s.getVersion,
 		"GET /api/v4/projects": s.listProjects,
+
+		"GET /api/v4/groups/{id}/members/all": s.listMembers,
 	} {
 		mux.Handle(pattern, s.api(h))
 	}
@@ -45,6 +47,7 @@ func (s *Server) handler() http.Handler {
 		"GET /merge_requests/{iid}/notes":        s.listNotes,
 		"POST /merge_requests/{iid}/notes":       s.postNote,
 		"PUT /merge_requests/{iid}/notes/{note}": s.putNote,
+		"GET /events":                            s.listEvents,
 		"GET /badges":                            s.listBadges,
 		"POST /badges":                           s.postBadge,
 		"PUT /badges/{badge}":                    s.putBadge,

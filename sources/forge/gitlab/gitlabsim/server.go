@@ -49,6 +49,7 @@ type Server struct {
 	nextID   int
 	projects []*project
 	users    []*user
+	groups   []*group
 	hooks    []hook
 	faults   []*Fault
 	requests []Request

@@ -201,6 +201,10 @@ func (s *Server) pushed(p *project, by *user, before, after map[string]string) {
 
 func (s *Server) branchMoved(p *project, by *user, ref, before, after string) {
 	branch := strings.TrimPrefix(ref, "refs/heads/")
+	// As GitLab does, the event is there before anybody is told of the push.
+	s.mu.Lock()
+	s.notePush(p, by, branch, before, after)
+	s.mu.Unlock()
 	s.tellOfPush(p, by, ref, before, after)
 	if after == "" {
 		return

@@ -3,13 +3,12 @@ package projects
 import (
 	"crypto/sha256"
 	"strconv"
-
-	"github.com/provost-dev/provost/inventory"
 )
 
 // assignMACs hands out MAC addresses: declared, else live, else 46 bits of a
 // hash of key and interface, so that DHCP can be told of a machine before it is
-// made. A collision is salted again, in key order.
+// made. A collision is salted again, in key order. A clone that nobody came to
+// configure has addresses that Proxmox drew: DHCP was told of the derived ones.
 func (b *builder) assignMACs() {
 	taken := map[string]bool{} // beside the live ones
 	for _, s := range b.sites {
@@ -27,22 +26,22 @@ func (b *builder) assignMACs() {
 			switch {
 			case n.mac != "":
 				s.macs[i] = n.mac
-			case live != "":
+			case live != "" && known.Attrs["raw"] == "":
 				s.macs[i] = live
 			case s.refused == "":
-				s.macs[i] = b.deriveMAC(s.key, n.name, taken)
+				s.macs[i] = b.deriveMAC(s, n.name, taken)
 				taken[s.macs[i]] = true
 			}
 		}
 	}
 }
 
-// deriveMAC is a locally administered unicast address that nobody has.
-func (b *builder) deriveMAC(key inventory.Key, nic string, taken map[string]bool) string {
+// deriveMAC is a locally administered unicast address that nobody else has.
+func (b *builder) deriveMAC(s *site, nic string, taken map[string]bool) string {
 	for salt := 0; ; salt++ {
-		h := sha256.Sum256([]byte(string(key) + " " + nic + " " + strconv.Itoa(salt)))
+		h := sha256.Sum256([]byte(string(s.key) + " " + nic + " " + strconv.Itoa(salt)))
 		mac := macOf([6]byte(h[:6]))
-		if _, live := b.live.macs[mac]; !live && !taken[mac] {
+		if by, live := b.live.macs[mac]; (!live || by == s.key) && !taken[mac] {
 			return mac
 		}
 	}

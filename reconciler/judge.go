@@ -29,7 +29,7 @@ func (r *Reconciler) judge(ctx context.Context, s Snapshot, p plan.Plan, desired
 	} else {
 		p = p.Block(plan.GatePolicy, denied(violations))
 	}
-	v.Plan = p.Block(plan.GateMode, r.permission).BlockDependants()
+	v.Plan = p.Block(plan.GateMode, func(s plan.Step) string { return r.permission(s.Key.System()) }).BlockDependants()
 	return v
 }
 

@@ -16,12 +16,12 @@ func (r *Reconciler) prepare(p plan.Plan, live inventory.Listing) plan.Plan {
 		ready[c.Key.System()] = append(ready[c.Key.System()], c)
 	}
 	steps := slices.Clone(p.Steps)
-	for name, changes := range ready {
-		preparer, ok := r.Systems[name].System.(Preparer)
-		if !ok {
+	for name, managed := range r.Systems {
+		preparer, ok := managed.System.(Preparer)
+		if !ok || r.permission(name) != "" {
 			continue
 		}
-		for _, c := range preparer.Prepare(changes, live.Items) {
+		for _, c := range preparer.Prepare(ready[name], live.Items) {
 			steps = append(steps, plan.Step{Change: c})
 		}
 	}

@@ -165,12 +165,12 @@ func (r *Reconciler) pruning(s plan.Step) string {
 }
 
 // permission says why a system's changes may not be applied now.
-func (r *Reconciler) permission(s plan.Step) string {
-	switch mode := r.Systems[s.Key.System()].Apply; {
+func (r *Reconciler) permission(system string) string {
+	switch mode := r.Systems[system].Apply; {
 	case mode == ApplyOff:
-		return say(msgModeOff, s.Key.System())
+		return say(msgModeOff, system)
 	case mode == ApplyManual && !r.Manual:
-		return say(msgModeManual, s.Key.System())
+		return say(msgModeManual, system)
 	}
 	return ""
 }

@@ -23,6 +23,7 @@ import (
 //	source  VMID of the template
 //	of      fingerprint of the template when it was copied
 //	ready   1 when it can be cloned
+//	raw     1 when it was copied, but not finished
 const kindCopy = "copy"
 
 const (
@@ -45,6 +46,8 @@ func (l *lister) copy(g guest, m inventory.Mark) {
 	}
 	if lock := g.cfg["lock"]; lock != "" {
 		attrs["lock"] = lock
+	} else if !wholeCopy(g) {
+		attrs["raw"] = "1"
 	}
 	if wholeCopy(g) && powerState(g.status) != "running" {
 		attrs["ready"] = "1"

@@ -56,7 +56,7 @@ func (j *job) create(ctx context.Context) error {
 		return err
 	}
 	j.done(r, g.ref)
-	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: g.cfg["description"], first: r.Attrs["create.boot"] == bootNew, started: it.started})
+	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: configured(g.cfg["description"]), first: r.Attrs["create.boot"] == bootNew, started: it.started})
 	return nil
 }
 
@@ -78,10 +78,10 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 	if reason := j.c.refuseCreation(j.c.look(), r); reason != "" {
 		return made{}, failf("cannot create %s: %s", r.Key, reason)
 	}
-	description := describe(r, "", j.c.newMark(r, want.vmid))
 	if strings.HasPrefix(r.Attrs["create.base"], "ostemplate:") {
-		return j.install(ctx, r, want, description)
+		return j.install(ctx, r, want, describe(r, "", j.c.newMark(r, want.vmid)))
 	}
+	description := describe(r, "", j.c.rawMark(r, want.vmid))
 	plan, giveBack, err := j.borrow(ctx, r)
 	if err != nil {
 		return made{}, err

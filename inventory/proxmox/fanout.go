@@ -36,6 +36,7 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	for _, crowd := range crowds {
 		f.serve(crowd)
 	}
+	f.clear()
 	c.notePlanned(f.out)
 	return f.out
 }
@@ -142,6 +143,16 @@ func (f *fanout) retire(crowds []crowd) {
 		if f.room < 0 && r.Attrs["lock"] == "" && !wanted[r.Attrs["source"]] {
 			f.remove(r, fmt.Sprintf("copies take more than the %d GiB of limits.copies_gib", f.c.cfg.Limits.CopiesGiB))
 			f.room += diskOf(r)
+		}
+	}
+}
+
+// clear deletes what a stop left of copies that nobody asks for any more.
+func (f *fanout) clear() {
+	for _, r := range f.standing {
+		asked := slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == r.Key })
+		if r.Attrs["raw"] == "1" && !asked {
+			f.remove(r, "it was not finished, and is not needed any more")
 		}
 	}
 }

@@ -30,6 +30,9 @@ func (c *Cluster) keepIntent(in intent) {
 	if c.cfg.StateDir == "" {
 		return
 	}
+	c.mu.Lock()
+	c.making[in.VMID] = true
+	c.mu.Unlock()
 	if err := writeAtomic(c.intentFile(in.VMID), in); err != nil {
 		c.log.Warn("cannot keep an intent", "key", in.Key, "error", err)
 	}
@@ -66,12 +69,20 @@ func (c *Cluster) intent(key inventory.Key, vmid string) (intent, bool) {
 	if c.cfg.StateDir == "" {
 		return intent{}, false
 	}
-	data, err := os.ReadFile(c.intentFile(vmid))
+	in, ok := readIntent(c.intentFile(vmid))
+	if !ok || in.Key != key || in.VMID != vmid {
+		return intent{}, false
+	}
+	return in, true
+}
+
+func readIntent(file string) (intent, bool) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return intent{}, false
 	}
 	var in intent
-	if json.Unmarshal(data, &in) != nil || in.Key != key || in.VMID != vmid {
+	if json.Unmarshal(data, &in) != nil {
 		return intent{}, false
 	}
 	if _, ok := parseUPID(string(in.UPID)); !ok {
@@ -84,4 +95,54 @@ func (c *Cluster) dropIntent(vmid string) {
 	if c.cfg.StateDir != "" {
 		os.Remove(c.intentFile(vmid))
 	}
+}
+
+// endMaking says that a change of this process does not need its intent any more.
+func (c *Cluster) endMaking(ch inventory.Change) {
+	if ch.After == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.making, ch.After.Attrs["vmid"])
+}
+
+// sweepIntents drops the intents of which nothing is left to do: the guest is
+// finished, or it is not there and no task is about to make it.
+func (c *Cluster) sweepIntents(s *survey) {
+	if c.cfg.StateDir == "" {
+		return
+	}
+	files, _ := filepath.Glob(c.intentFile("*")) // a name that is no pattern finds nothing
+	for _, file := range files {
+		in, ok := readIntent(file)
+		if !ok {
+			os.Remove(file)
+			continue
+		}
+		if !c.makes(in.VMID) && !s.unfinished(in) {
+			c.dropIntent(in.VMID)
+		}
+	}
+}
+
+func (c *Cluster) makes(vmid string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.making[vmid]
+}
+
+// unfinished reports whether an intent may still be of use.
+func (s *survey) unfinished(in intent) bool {
+	for _, t := range s.tasks {
+		if t.running() && t.UPID == in.UPID {
+			return true
+		}
+	}
+	if _, unread := s.unread[in.VMID]; unread {
+		return true
+	}
+	g, there := s.guests[in.VMID]
+	m, _ := inventory.ParseMark(g.cfg["description"])
+	return there && (g.cfg["lock"] != "" || m.Extra[markRaw] != "")
 }

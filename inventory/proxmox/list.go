@@ -33,6 +33,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 	}
 	c.setView(l.view)
 	c.pace.on(l.view.cores)
+	c.sweepIntents(s)
 	c.pace.read(s.tasks)
 	return l.out, nil
 }
@@ -121,6 +122,10 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 	if day := m.Extra[markRetired]; day != "" {
 		attrs[inventory.AttrRetired], attrs[inventory.AttrRetain] = day, m.Extra[markRetain]
 	}
+	if raw := m.Extra[markRaw]; raw != "" {
+		attrs["raw"] = raw
+		omitDisk(attrs)
+	}
 	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]
@@ -139,6 +144,16 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 	l.view.guests[m.Key] = g.ref
 	l.add(inventory.Resource{Key: m.Key, Attrs: attrs, Owner: m.Owner})
 	l.add(inventory.Resource{Key: powerKey, Attrs: power, Owner: m.Owner})
+}
+
+// omitDisk leaves out what a clone that is being made does not tell yet: its disk
+// comes last, and "none" would look like one that cannot be changed in place.
+func omitDisk(attrs inventory.Attrs) {
+	for _, attr := range []string{"disk", "storage"} {
+		if attrs[attr] == "" {
+			delete(attrs, attr)
+		}
+	}
 }
 
 func (l *lister) foreign(g guest, why string) {

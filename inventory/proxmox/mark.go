@@ -15,6 +15,7 @@ const (
 	markRebuild = "rebuild" // how often it was asked to be made anew; absent for 0
 	markRetired = inventory.AttrRetired
 	markRetain  = inventory.AttrRetain
+	markRaw     = "raw" // "1" on a clone until it is configured
 	bootNew     = "new"
 	bootDone    = "done"
 )
@@ -61,6 +62,25 @@ func (c *Cluster) newMark(r inventory.Resource, vmid string) inventory.Mark {
 		m.Extra[markBoot] = bootNew
 	}
 	return m
+}
+
+// rawMark is the mark of a clone, which has its source's configuration until
+// it is given its own.
+func (c *Cluster) rawMark(r inventory.Resource, vmid string) inventory.Mark {
+	m := c.newMark(r, vmid)
+	m.Extra[markRaw] = "1"
+	return m
+}
+
+// configured is a description whose mark says that the guest has its own
+// configuration.
+func configured(text string) string {
+	m, ok := inventory.ParseMark(text)
+	if !ok || m.Extra[markRaw] == "" {
+		return text
+	}
+	delete(m.Extra, markRaw)
+	return inventory.WithMark(text, m)
 }
 
 // markFor is the mark that r's guest should carry, given what the present one

@@ -42,7 +42,8 @@ func firstReason(reasons ...string) string {
 func refuseUpdate(v view, before, after inventory.Resource) string {
 	changed := func(attr string) bool {
 		now, named := after.Attrs[attr]
-		return named && now != before.Attrs[attr]
+		was, listed := before.Attrs[attr]
+		return named && now != was && (listed || before.Attrs["raw"] == "")
 	}
 	for _, attr := range []string{"type", "vmid", "storage"} {
 		if changed(attr) {

@@ -40,6 +40,16 @@ func (j *job) replace(ctx context.Context) error {
 	return j.create(ctx)
 }
 
+// remake makes a guest anew of which a stop left nothing but the configuration:
+// it has no disk, and nobody has ever used it.
+func (j *job) remake(ctx context.Context, g guest) error {
+	j.say("%s was never finished and is made anew", g.ref)
+	if err := j.destroy(ctx, g.ref, j.change.After.Key, j.change.Before.Key); err != nil {
+		return err
+	}
+	return j.create(ctx)
+}
+
 // destroy stops a guest and deletes it, after making sure, twice, that it is ours
 // under one of the keys. One that is not there is destroyed.
 func (j *job) destroy(ctx context.Context, at ref, keys ...inventory.Key) error {

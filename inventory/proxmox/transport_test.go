@@ -141,7 +141,7 @@ func TestReadToken(t *testing.T) {
 }
 
 func TestIntent(t *testing.T) {
-	c := &Cluster{name: "cri", cfg: Config{StateDir: filepath.Join(t.TempDir(), "new")}}
+	c := &Cluster{name: "cri", making: map[string]bool{}, cfg: Config{StateDir: filepath.Join(t.TempDir(), "new")}}
 	in := intent{Key: "cri/guest/vm-x", VMID: "20031", Source: "9000", UPID: "UPID:pve1:00004745:000326E6:6B00FA44:vzclone:9000:root@pam!test:"}
 	c.keepIntent(in)
 	if got, ok := c.intent(in.Key, "20031"); !ok || got != in {

@@ -14,21 +14,11 @@ import (
 // disk, its pool, and last its node.
 func (j *job) update(ctx context.Context) error {
 	before, r := *j.change.Before, *j.change.After
-	g, err := j.settle(ctx, refOf(before.Attrs), "")
-	if errors.Is(err, errNoGuest) {
-		return retryf("%s is gone: list again", before.Key)
+	g, err := j.asPlanned(ctx)
+	if errors.Is(err, errUnfinished) {
+		return j.remake(ctx, g)
 	}
 	if err != nil {
-		return err
-	}
-	m, err := j.c.ownedAs(g, r.Key, before.Key)
-	if err != nil {
-		return err
-	}
-	if err := j.unchanged(g, before, r); err != nil {
-		return err
-	}
-	if err := j.unmoved(m, before, r); err != nil {
 		return err
 	}
 	if err := j.configure(ctx, g, r, j.concerns); err != nil {
@@ -40,11 +30,39 @@ func (j *job) update(ctx context.Context) error {
 	if before.Key != r.Key {
 		j.c.forget(before.Key)
 	}
-	j.c.note(r.Key, g.ref)
+	j.done(r, g.ref)
 	if j.concerns("node") {
 		return j.migrate(ctx, g, r.Attrs["node"])
 	}
 	return nil
+}
+
+// errUnfinished is a guest that was never finished and cannot be any more.
+var errUnfinished = errors.New("it was never finished")
+
+// asPlanned reads the guest of an update, waits until nothing holds it, and makes
+// sure that it is ours and as it was when the update was planned.
+func (j *job) asPlanned(ctx context.Context) (guest, error) {
+	before, r := *j.change.Before, *j.change.After
+	hint, _ := j.c.intent(r.Key, before.Attrs["vmid"])
+	g, err := j.settle(ctx, refOf(before.Attrs), hint.Source)
+	if errors.Is(err, errNoGuest) {
+		return g, retryf("%s is gone: list again", before.Key)
+	}
+	if err != nil {
+		return g, err
+	}
+	m, err := j.c.ownedAs(g, r.Key, before.Key)
+	if err != nil {
+		return g, err
+	}
+	if m.Extra[markRaw] != "" && rootDisk(g.typ, g.cfg) == "" {
+		return g, errUnfinished
+	}
+	if err := j.unchanged(g, before, r); err != nil {
+		return g, err
+	}
+	return g, j.unmoved(m, before, r)
 }
 
 // concerns reports whether the change is about an attribute. A change that names
@@ -58,7 +76,8 @@ func (j *job) concerns(attr string) bool {
 func (j *job) unchanged(g guest, before, after inventory.Resource) error {
 	now := configAttrs(g.typ, g.cfg)
 	for _, f := range j.change.Fields {
-		if _, ok := now[f]; !ok || slices.Contains([]string{"node", "pool", "nets"}, f) {
+		_, listed := before.Attrs[f]
+		if _, ok := now[f]; !ok || !listed && before.Attrs["raw"] != "" || slices.Contains([]string{"node", "pool", "nets"}, f) {
 			continue
 		}
 		if now[f] != before.Attrs[f] && now[f] != after.Attrs[f] {
@@ -96,7 +115,7 @@ func (j *job) configure(ctx context.Context, g guest, r inventory.Resource, only
 func (j *job) description(g guest, r inventory.Resource, only func(string) bool) string {
 	present := g.cfg["description"]
 	if !slices.ContainsFunc([]string{"owner", "key", "description", "rebuild", inventory.AttrRetired}, only) {
-		return present
+		return configured(present)
 	}
 	m, _ := inventory.ParseMark(present)
 	return describe(r, inventory.StripMark(present), j.c.markFor(r, g.vmid, m.Extra))

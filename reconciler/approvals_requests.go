@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/provost-dev/provost/reconciler/plan"
@@ -44,11 +46,20 @@ func (a *Approvals) requests() (map[string]shown, error) {
 
 // hear takes a merge request's approvals for approvals of its plan, where they
 // are; it reports whether there is a new one.
-func (r *Reconciler) hear(p Proposal, held *plan.Held) bool {
-	if r.DryRun || r.Approvals == nil {
+func (r *Reconciler) hear(ctx context.Context, p Proposal, held *plan.Held) bool {
+	witness, ok := r.Source.(Witness)
+	if r.DryRun || r.Approvals == nil || !ok {
 		return false
 	}
-	news, err := r.Approvals.hear(p, held, r.Approvers)
+	var given []Approval
+	var err error
+	if held != nil {
+		given, err = witness.Approvals(ctx, p)
+	}
+	news := false
+	if err == nil {
+		news, err = r.Approvals.hear(p, given, held, r.Approvers)
+	}
 	if err != nil {
 		r.Log.Warn("approvals of a merge request not taken", "request", p.ID, "error", err)
 	}
@@ -64,13 +75,13 @@ func (r *Reconciler) forgetRequests(open []Proposal) {
 	}
 }
 
-// hear looks at who approved a merge request. held is what the guard holds back
+// hear looks at who has given his approval of a merge request. held is what the guard holds back
 // of the plan that merging it would make, nil where nothing is; approvers are the
 // logins that count. The request's own author never does.
 //
 // While the request is open the approval stands and falls with it: withdrawn
 // there, it is withdrawn here. After the merge nobody can withdraw it there.
-func (a *Approvals) hear(p Proposal, held *plan.Held, approvers []string) (news bool, err error) {
+func (a *Approvals) hear(p Proposal, given []Approval, held *plan.Held, approvers []string) (news bool, err error) {
 	requests, err := a.requests()
 	if err != nil {
 		return false, err
@@ -84,7 +95,7 @@ func (a *Approvals) hear(p Proposal, held *plan.Held, approvers []string) (news 
 		if held == nil && !known {
 			return false, nil
 		}
-		for _, early := range p.Approvals {
+		for _, early := range given {
 			now.Early = append(now.Early, early.id())
 		}
 		if requests[p.ID] = now; held == nil {
@@ -92,17 +103,20 @@ func (a *Approvals) hear(p Proposal, held *plan.Held, approvers []string) (news 
 		}
 		return false, errors.Join(a.withdraw(p.ID, ""), a.put(filepath.Join(a.dir, requestsFile), requests))
 	}
-	for _, given := range p.Approvals {
-		if held != nil && given.counts(p, was, approvers) {
-			return a.agree(approval{Hash: held.Hash, By: given.User + " on " + p.ID, Request: p.ID})
+	for _, one := range given {
+		if held != nil && one.counts(p, was, approvers) {
+			return a.agree(approval{Hash: held.Hash, By: one.User + " on " + p.ID, Request: p.ID})
 		}
 	}
 	return false, a.withdraw(p.ID, "")
 }
 
+// counts reports whether it is of the head on which the plan was shown, by an
+// approver who is not the author, and given after the plan was shown.
 func (given Approval) counts(p Proposal, was shown, approvers []string) bool {
-	return given.Commit == p.Commit && given.User != p.Author &&
-		slices.Contains(approvers, given.User) && !slices.Contains(was.Early, given.id())
+	is := func(login string) bool { return strings.EqualFold(login, given.User) } // no forge tells ada from Ada
+	return given.Commit == p.Commit && !is(p.Author) && slices.ContainsFunc(approvers, is) &&
+		!slices.Contains(was.Early, given.id())
 }
 
 // id tells one approval from another that the same person gives later.

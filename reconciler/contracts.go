@@ -53,8 +53,13 @@ type Proposal struct {
 	Tree    projects.Tree // the target branch's tree plus the files that the request changed
 	Changed []string      // paths that the request adds, changes or removes
 	Problem string        // why there is no tree: "rebase: projects/a.yaml changed on both sides"
-	// Approvals are those that stand on the forge now.
-	Approvals []Approval
+}
+
+// Witness is a Source that knows who has approved a proposal. It is asked in
+// every pass, but only about proposals of whose plan the guard holds something
+// back. An error means that nobody can tell: what was known stands.
+type Witness interface {
+	Approvals(ctx context.Context, p Proposal) ([]Approval, error)
 }
 
 // Approval is somebody's consent to a merge request, as the forge tells of it.

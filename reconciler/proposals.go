@@ -51,7 +51,7 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	whole := r.plan(desired, live)
 	if p.Fork {
 		whole.Held = nil // what a stranger's plan is made from is not what would be deleted
-	} else if r.hear(p, whole.Held) {
+	} else if r.hear(ctx, p, whole.Held) {
 		whole = r.plan(desired, live)
 	}
 	judged := base // the branch's rules, and the request's author

@@ -5,7 +5,7 @@
 //
 //   - the REST API below /api/v4 that provost and its webhooks need: projects,
 //     commits, commit statuses with GitLab's state machine and pipelines, merge
-//     requests, notes, badges, the user, members of groups, push events; with
+//     requests with their approvals, notes, badges, the user, members of groups, push events; with
 //     tokens, scopes, roles, pages;
 //   - git over smart HTTP at /<project>.git, through the git binary's own
 //     upload-pack and receive-pack, with refs/merge-requests/N/head kept;

@@ -65,6 +65,7 @@ type mergeRequest struct {
 	created     time.Time
 	updated     time.Time
 	notes       []*note
+	approvals   []approval
 }
 
 type note struct {

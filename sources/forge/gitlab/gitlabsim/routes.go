@@ -44,6 +44,7 @@ func (s *Server) handler() http.Handler {
 		"POST /merge_requests":                   s.postRequest,
 		"GET /merge_requests/{iid}":              s.getRequest,
 		"PUT /merge_requests/{iid}/merge":        s.putMerge,
+		"GET /merge_requests/{iid}/approvals":    s.getApprovals,
 		"GET /merge_requests/{iid}/notes":        s.listNotes,
 		"POST /merge_requests/{iid}/notes":       s.postNote,
 		"PUT /merge_requests/{iid}/notes/{note}": s.putNote,

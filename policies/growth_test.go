@@ -49,7 +49,7 @@ func crowd(n int) []inventory.Resource {
 
 // growth is how much more work four times the changes are: 4 when linear, 16
 // when quadratic.
-func growth(t *testing.T, n int, tree projects.Tree, sights map[string]sight) (evaluated, allocated float64) {
+func growth(t *testing.T, n int, tree projects.Tree, sights map[string]*sight) (evaluated, allocated float64) {
 	t.Helper()
 	rules, problems := load(t.Context(), tree, false)
 	if len(problems) > 0 {
@@ -64,7 +64,7 @@ func growth(t *testing.T, n int, tree projects.Tree, sights map[string]sight) (e
 
 func TestJudgingIsLinear(t *testing.T) {
 	sample := folder(t, "testdata")
-	for name, sights := range map[string]map[string]sight{"together": sights, "each": {"provost.names": sights["provost.names"]}} {
+	for name, sights := range map[string]map[string]*sight{"together": sights, "each": {"provost.names": sights["provost.names"]}} {
 		t.Run(name, func(t *testing.T) {
 			evaluated, allocated := growth(t, 3000, projects.Tree{limitsFile: sample["limits.yaml"]}, sights)
 			if evaluated > 6 || allocated > 6 {

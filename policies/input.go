@@ -37,15 +37,16 @@ func (d *document) value(changes []*ast.Term, usage bool) ast.Value {
 type document struct {
 	in     reconciler.PolicyInput
 	stock  ledger
+	names  patterns
 	spaces map[string]string
 	live   *ast.Term
-	whole  *view // made for the first package that wants it
+	views  map[*sight]view // made for the first package that wants each; nil sees everything
 }
 
-func newDocument(in reconciler.PolicyInput, l limits) *document {
+func newDocument(in reconciler.PolicyInput, l limits, names patterns) *document {
 	room := takeCapacity(in.Plan, in.Live)
 	return &document{
-		in: in, stock: takeStock(in.Plan, in.Live, l), spaces: workspaces(in),
+		in: in, stock: takeStock(in.Plan, in.Live, l), names: names, spaces: workspaces(in), views: map[*sight]view{},
 		live: term(map[string]*ast.Term{
 			"nodes":     placesTerm(room.nodes),
 			"storages":  placesTerm(room.storages),
@@ -55,21 +56,28 @@ func newDocument(in reconciler.PolicyInput, l limits) *document {
 }
 
 // view is the input of a package: what is in its sight, or else everything.
-func (d *document) view(pkg string, sights map[string]sight) view {
-	if s, limited := sights[pkg]; limited {
-		changes, alike := s.through(d.in, d.spaces)
+func (d *document) view(pkg string, sights map[string]*sight) view {
+	s := sights[pkg]
+	v, made := d.views[s]
+	if !made {
+		v = d.through(s)
+		d.views[s] = v
+	}
+	return v
+}
+
+func (d *document) through(s *sight) view {
+	if s != nil {
+		changes, alike := s.through(d.in, d.names, d.spaces)
 		return view{d.value(changes, false), alike}
 	}
-	if d.whole == nil {
-		changes := []*ast.Term{}
-		for _, s := range d.in.Plan.Steps {
-			if !s.Blocked() {
-				changes = append(changes, changeTerm(s.Key, s.Change, d.spaces))
-			}
+	changes := []*ast.Term{}
+	for _, s := range d.in.Plan.Steps {
+		if !s.Blocked() {
+			changes = append(changes, changeTerm(s.Key, s.Change, d.spaces))
 		}
-		d.whole = &view{input: d.value(changes, true)}
 	}
-	return *d.whole
+	return view{input: d.value(changes, true)}
 }
 
 func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string, more ...[2]*ast.Term) *ast.Term {
@@ -104,10 +112,10 @@ func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces map[strin
 func workspaces(in reconciler.PolicyInput) map[string]string {
 	spaces := map[string]string{}
 	note := func(r *inventory.Resource) {
-		if r.Key.Kind() != inventory.KindGuest {
+		if _, known := spaces[r.Owner.Unit]; known || r.Key.Kind() != inventory.KindGuest {
 			return
 		}
-		if w := r.Attrs["create.workspace"]; w != "" && spaces[r.Owner.Unit] != w {
+		if w := r.Attrs["create.workspace"]; w != "" {
 			spaces[r.Owner.Unit] = w
 		}
 	}
@@ -200,10 +208,10 @@ func usageTerm(stock ledger) *ast.Term {
 	for _, scope := range scopes {
 		byScope[scope] = map[string]*ast.Term{}
 	}
-	for h := range stock.after {
+	for h, a := range stock.accounts {
 		byScope[h.scope][h.name] = term(map[string]*ast.Term{
-			"before": amountsTerm(stock.before[h]),
-			"after":  amountsTerm(stock.after[h]),
+			"before": amountsTerm(a.before),
+			"after":  amountsTerm(a.after),
 		})
 	}
 	return each(byScope, term)

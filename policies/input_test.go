@@ -51,7 +51,7 @@ func TestInputDocument(t *testing.T) {
 		t.Fatal(&Error{problems})
 	}
 	in := reconciler.PolicyInput{Plan: p, Live: live, Actor: "Ada <ada@isima.fr>", Time: wednesday}
-	document, err := ast.JSON(newDocument(in, l).view("campus.rules", sights).input)
+	document, err := ast.JSON(newDocument(in, l, l.patterns()).view("campus.rules", sights).input)
 	if err != nil {
 		t.Fatal(err)
 	}

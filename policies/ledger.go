@@ -2,7 +2,6 @@ package policies
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/provost-dev/provost/inventory"
@@ -16,9 +15,8 @@ import (
 // depends on which changes before it did, and Rego has no way to say that in
 // linear time. Rego says what it means: see builtin/quota.rego.
 type ledger struct {
-	before usage
-	after  usage // as if everything open were done
-	excess []excess
+	accounts map[holder]*account
+	excess   []excess
 }
 
 // excess is a limit that a plan would break, and the changes that must wait so
@@ -40,60 +38,69 @@ type excess struct {
 // another in one commit. A change that lowers one thing and raises another is
 // booked as a whole, when it fits.
 func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
-	before := liveUsage(live)
-	booked, after := maps.Clone(before), maps.Clone(before)
-
+	b := openBooks(live, l)
 	type request struct {
-		key inventory.Key
-		by  usage
+		key    inventory.Key
+		shares []share
 	}
 	var asking []request
+	var block []share // room for the shares of many steps
 	for _, s := range p.Steps {
 		if s.Blocked() || s.Key.Kind() != inventory.KindGuest {
 			continue
 		}
-		by := effect(s)
-		after.add(by)
-		if by.raises() {
+		if cap(block)-len(block) < mostShares {
+			block = make([]share, 0, 64*mostShares)
+		}
+		by := b.effect(block[len(block):], s)
+		for _, s := range by {
+			s.after = s.after.plus(s.by, 1)
+		}
+		if raises(by) {
 			asking = append(asking, request{s.Key, by})
+			block = block[:len(block)+len(by)]
 		} else {
-			booked.add(by)
+			book(by)
 		}
 	}
 
 	found := map[slot]*excess{}
-	for _, s := range asking {
-		over := beyond(booked, s.by, l)
+	for _, r := range asking {
+		over := beyond(r.shares)
 		if len(over) == 0 {
-			booked.add(s.by)
+			book(r.shares)
 		}
 		for _, at := range over {
 			e := found[at]
 			if e == nil {
-				e = &excess{holder: at.holder, what: at.what, limit: l.of(at.holder)[at.what],
-					before: before[at.holder][at.what], after: after[at.holder][at.what]}
+				e = &excess{holder: at.holder, what: at.what, limit: at.limit[at.what], before: at.before[at.what], after: at.after[at.what]}
 				found[at] = e
 			}
-			e.beyond = append(e.beyond, s.key)
+			e.beyond = append(e.beyond, r.key)
 		}
 	}
-	return ledger{before: before, after: after, excess: sorted(found)}
+	return ledger{accounts: b.accounts, excess: sorted(found)}
+}
+
+func book(shares []share) {
+	for _, s := range shares {
+		s.booked = s.booked.plus(s.by, 1)
+	}
 }
 
 // slot is one limit of one holder.
 type slot struct {
-	holder
+	*account
 	what dimension
 }
 
 // beyond are the limits that a change would break on top of what is booked.
-func beyond(booked, by usage, l limits) []slot {
+func beyond(shares []share) []slot {
 	var over []slot
-	for h, amount := range by {
-		limit := l.of(h)
-		for d, n := range amount {
-			if n > 0 && booked[h][d]+n > limit[d] {
-				over = append(over, slot{h, dimension(d)})
+	for _, s := range shares {
+		for d, n := range s.by {
+			if n > 0 && s.booked[d]+n > s.limit[d] {
+				over = append(over, slot{s.account, dimension(d)})
 			}
 		}
 	}

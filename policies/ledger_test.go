@@ -152,20 +152,19 @@ func TestLedgerProperties(t *testing.T) {
 				denied[key] = true
 			}
 		}
-		end := usage{}
-		end.add(stock.before)
+		end := openBooks(live, l)
 		for _, s := range steps {
-			by := effect(s)
-			if denied[s.Key] && !by.raises() {
+			by := end.effect(nil, s)
+			if denied[s.Key] && !raises(by) {
 				t.Fatalf("%s raises nothing and is denied", s.Key)
 			}
 			if !denied[s.Key] {
-				end.add(by)
+				book(by)
 			}
 		}
-		for h, has := range end {
-			for d, n := range has {
-				if most := max(l.of(h)[d], stock.before[h][d]); n > most {
+		for h, a := range end.accounts {
+			for d, n := range a.booked {
+				if most := max(l.of(h)[d], a.before[d]); n > most {
 					t.Fatalf("%v ends with %d %s: more than %d", h, n, dimension(d), most)
 				}
 			}

@@ -20,7 +20,7 @@ func sightPlan(t *rapid.T) plan.Plan {
 	var steps []plan.Step
 	pick := func(what string, words ...string) string { return rapid.SampledFrom(words).Draw(t, what) }
 	draw := func(name string) inventory.Resource {
-		owner := student(pick("student", "ada", "bob"))
+		owner := student(pick("student", "ada", "bob", ""))
 		owner.Unit = pick("unit", "cohort/gis3", "project/pft", "cohort/x")
 		r := machine(name, owner, "node="+pick("node", "pve1", "pve3", "pve9", ""), "storage="+pick("storage", "vol-ceph-1", "local"),
 			"net0.bridge="+pick("bridge", "vibr279", "vibr1"), "memory="+pick("memory", "1024", "20480"))
@@ -36,7 +36,8 @@ func sightPlan(t *rapid.T) plan.Plan {
 		return r
 	}
 	for i := range rapid.IntRange(0, 8).Draw(t, "guests") {
-		after := draw(pick("name", "vm-ada", "vm-bob", "srv") + fmt.Sprint("-", i))
+		name := strings.Replace(pick("name", "vm-ada-#", "vm-bob-#", "srv-#", "srv#.local.isima.fr", "srv#.x"), "#", fmt.Sprint(i), 1)
+		after := draw(name)
 		before := draw("old")
 		before.Key = after.Key
 		change := updates(before, after)
@@ -62,7 +63,7 @@ func TestPatternsOfNamesFit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		login := rapid.StringMatching(`[ab][ab.-]{0,2}`).Draw(t, "login")
 		name := rapid.StringMatching(`(vm-)?[ab.-]{1,6}`).Draw(t, "name")
-		raw := asPattern(name, login)
+		raw := patterns(nil).of(name, login)
 		matcher, err := glob.Compile(strings.ReplaceAll(raw, "{student}", glob.QuoteMeta(login)))
 		if err != nil || !matcher.Match(name) {
 			t.Fatalf("%s of %s follows %s and does not fit it: %v", name, login, raw, err)
@@ -78,7 +79,8 @@ func TestNothingIsOverlooked(t *testing.T) {
 		t.Fatal(&Error{problems})
 	}
 	single := *rules
-	single.sights = map[string]sight{"provost.names": sights["provost.names"]} // it judges each one anyway
+	single.sights = map[string]*sight{"provost.names": sights["provost.names"]} // it judges each one anyway,
+	single.names = nil                                                          // by its own name
 	live := []inventory.Resource{
 		{Key: "cri/node/pve1", Attrs: inventory.Attrs{"status": "offline", "memory": "40960", "used": "0"}},
 		{Key: "cri/node/pve3", Attrs: inventory.Attrs{"status": "online", "memory": "1024", "used": "0"}},

@@ -9,13 +9,48 @@ import (
 	"github.com/provost-dev/provost/reconciler/plan"
 )
 
-// usage is what each holder has.
-type usage map[holder]amounts
+// account is what one holder has, and may have.
+type account struct {
+	holder
+	limit         amounts
+	before, after amounts
+	booked        amounts // before, and what was found to fit
+}
 
-func (u usage) add(change usage) {
-	for h, by := range change {
-		u[h] = u[h].plus(by, 1)
+// books are the accounts of all who hold something. A step looks its holders up
+// once and then works on accounts: looking up is what costs.
+type books struct {
+	limits   limits
+	accounts map[holder]*account
+}
+
+// openBooks adds up the guests that carry our mark. Foreign ones are not ours
+// to count: they show in the capacity of nodes and storages.
+func openBooks(live []inventory.Resource, l limits) books {
+	b := books{limits: l, accounts: map[holder]*account{}}
+	var shares []share
+	for i := range live {
+		if r := &live[i]; r.Key.Kind() == inventory.KindGuest {
+			shares = b.count(shares[:0], r.Key, r.Owner, r.Attrs, 1)
+			for _, s := range shares {
+				s.before = s.before.plus(s.by, 1)
+			}
+		}
 	}
+	for _, a := range b.accounts {
+		a.after, a.booked = a.before, a.before
+	}
+	return b
+}
+
+// of is the account of a holder, opened where there is none yet.
+func (b books) of(h holder) *account {
+	a := b.accounts[h]
+	if a == nil {
+		a = &account{holder: h, limit: b.limits.of(h)}
+		b.accounts[h] = a
+	}
+	return a
 }
 
 func (a amounts) plus(b amounts, sign int64) amounts {
@@ -25,10 +60,20 @@ func (a amounts) plus(b amounts, sign int64) amounts {
 	return a
 }
 
-// raises reports whether any amount of the change goes up.
-func (u usage) raises() bool {
-	for _, by := range u {
-		for _, n := range by {
+// share is by how much a step changes one account.
+type share struct {
+	*account
+	by amounts
+}
+
+// mostShares is how many accounts a step can change: those of a cluster, a
+// student and a unit, before and after.
+const mostShares = 6
+
+// raises reports whether any amount goes up.
+func raises(shares []share) bool {
+	for _, s := range shares {
+		for _, n := range s.by {
 			if n > 0 {
 				return true
 			}
@@ -37,58 +82,44 @@ func (u usage) raises() bool {
 	return false
 }
 
-// liveUsage adds up the guests that carry our mark. Foreign ones are not ours
-// to count: they show in the capacity of nodes and storages.
-func liveUsage(live []inventory.Resource) usage {
-	u := usage{}
-	for _, r := range live {
-		if r.Key.Kind() == inventory.KindGuest {
-			u.count(r.Key, r.Owner, r.Attrs, 1)
-		}
-	}
-	return u
-}
-
-// effect is by how much a step changes what each holder has. A step that leaves
-// a holder as it is does not mention it.
-func effect(s plan.Step) usage {
-	u := usage{}
+// effect appends by how much a step changes what each holder has.
+func (b books) effect(shares []share, s plan.Step) []share {
 	if s.Key.Kind() != inventory.KindGuest {
-		return u
+		return shares
 	}
 	if s.Before != nil && s.Before.Key.Kind() == inventory.KindGuest {
-		u.count(s.Before.Key, s.Before.Owner, s.Before.Attrs, -1)
+		shares = b.count(shares, s.Before.Key, s.Before.Owner, s.Before.Attrs, -1)
 	}
 	if s.After != nil {
-		u.count(s.After.Key, s.After.Owner, afterAttrs(s.Change), 1)
+		shares = b.count(shares, s.After.Key, s.After.Owner, afterAttrs(s.Change), 1)
 	}
-	if s.Before != nil { // else nothing is taken away again
-		maps.DeleteFunc(u, func(_ holder, by amounts) bool { return by == amounts{} })
-	}
-	return u
+	return shares
 }
 
-// count adds one guest, sign times, to everyone who holds it.
-func (u usage) count(key inventory.Key, owner inventory.Owner, attrs inventory.Attrs, sign int64) {
+// count adds one guest, sign times, to the shares of everyone who holds it.
+func (b books) count(shares []share, key inventory.Key, owner inventory.Owner, attrs inventory.Attrs, sign int64) []share {
 	if owner.IsZero() {
-		return
+		return shares
 	}
 	size := sizeOf(attrs)
-	for _, h := range holders(key, owner) {
-		u[h] = u[h].plus(size, sign)
+	add := func(h holder) {
+		a := b.of(h)
+		for i := range shares {
+			if shares[i].account == a {
+				shares[i].by = shares[i].by.plus(size, sign)
+				return
+			}
+		}
+		shares = append(shares, share{a, amounts{}.plus(size, sign)})
 	}
-}
-
-// holders are those who answer for a guest.
-func holders(key inventory.Key, owner inventory.Owner) []holder {
-	list := []holder{{scopeCluster, key.System()}}
+	add(holder{scopeCluster, key.System()})
 	if owner.Student != "" {
-		list = append(list, holder{scopeStudent, owner.Student})
+		add(holder{scopeStudent, owner.Student})
 	}
 	if scope, name, ok := strings.Cut(owner.Unit, "/"); ok && (scope == scopeProject || scope == scopeCohort) {
-		list = append(list, holder{scope, name})
+		add(holder{scope, name})
 	}
-	return list
+	return shares
 }
 
 func sizeOf(attrs inventory.Attrs) amounts {
@@ -97,7 +128,11 @@ func sizeOf(attrs inventory.Attrs) amounts {
 
 // number reads a decimal attribute; what is not there counts nothing.
 func number(attrs inventory.Attrs, name string) int64 {
-	n, err := strconv.ParseInt(attrs[name], 10, 64)
+	text := attrs[name]
+	if text == "" {
+		return 0 // an error would cost more than the number
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -12,17 +12,18 @@ import data.provost.lib
 # METADATA
 # title: Name not allowed
 # description: A machine is made, taken over or renamed under a name that its unit may not use.
-deny contains {"msg": msg, "id": machine.id, "meta": rego.metadata.rule()} if {
+deny contains {"msg": msg, "id": id, "meta": rego.metadata.rule()} if {
 	some change in input.plan.changes
 	patterns := like[[change.after.owner.unit, change.after.workspace]]
 	names_anew(change)
 	some pattern, machines in change.machines
 	not pattern in patterns
-	some machine in machines
-	not lib.fits(for_student(patterns, machine.student), machine.name)
+	some i, id in machines.ids
+	name := split(id, "/")[2]
+	not lib.fits(for_student(patterns, machines.students[i]), name)
 	msg := sprintf(
 		"names: %s may not be called so in %s (allowed: %s)",
-		[machine.name, change.after.owner.unit, concat(", ", patterns)],
+		[name, change.after.owner.unit, concat(", ", patterns)],
 	)
 }
 

@@ -12,11 +12,10 @@ machine(name, owner) := {
 	"kind": "guest",
 	"fields": [],
 	"after": {"owner": owner, "workspace": "projects"},
-	"machines": {replace(name, object.get(owner, "student", "root"), "{student}"): [{
-		"id": sprintf("cri/guest/%s", [name]),
-		"name": name,
-		"student": object.get(owner, "student", ""),
-	}]},
+	"machines": {replace(name, object.get(owner, "student", "root"), "{student}"): {
+		"ids": [sprintf("cri/guest/%s", [name])],
+		"students": [object.get(owner, "student", "")],
+	}},
 }
 
 amato := {"unit": "cohort/gis3", "student": "rapamato"}
@@ -54,10 +53,10 @@ test_only_new_names_are_judged if {
 }
 
 test_machines_are_judged_by_themselves if {
-	group := object.union(machine("vm-rapamato", amato), {"machines": {"vm-*": [
-		{"id": "cri/guest/vm-rapamato", "name": "vm-rapamato", "student": "rapamato"},
-		{"id": "cri/guest/vm-root", "name": "vm-root", "student": "rapamato"},
-	]}})
+	group := object.union(machine("vm-rapamato", amato), {"machines": {"vm-*": {
+		"ids": ["cri/guest/vm-rapamato", "cri/guest/vm-root"],
+		"students": ["rapamato", "rapamato"],
+	}}})
 	denied := {violation.id | some violation in names.deny} with input.plan.changes as [group]
 		with data.limits.names as like
 	denied == {"cri/guest/vm-root"}

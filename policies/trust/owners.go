@@ -64,7 +64,7 @@ type Trespass struct {
 	Path  string
 	Entry string   // "rapamato"; "" outside of lists
 	Field string   // "memory"; "" when it is about the whole file
-	Who   []string // who may, as far as rules name the path; "the owner of the entry" among them
+	Who   []string // who may change all of the file, or else parts of it
 	Why   string   // what else stood in the way: a group that could not be asked
 }
 
@@ -114,19 +114,24 @@ func (o *Owners) Trespasses(e Edit) []Trespass {
 // within are the trespasses on one path.
 func (o *Owners) within(path string, a *asker) []Trespass {
 	var mine []rule
-	var who []string
+	var who, some []string // who may change all of it, or only parts
 	for _, r := range o.rules {
-		if !covered(r.paths, path, a.edit.Login) {
+		switch whole := !r.own && r.fields == nil; {
+		case !covered(r.paths, path, a.edit.Login):
 			continue
-		}
-		who = append(who, r.who()...)
-		if !a.among(r) {
-			continue
-		}
-		if !r.own && r.fields == nil {
+		case whole && a.among(r):
 			return nil
+		case whole:
+			who = append(who, r.who()...)
+		default:
+			some = append(some, r.who()...)
+			if a.among(r) {
+				mine = append(mine, r)
+			}
 		}
-		mine = append(mine, r)
+	}
+	if len(who) == 0 {
+		who = some
 	}
 	slices.Sort(who)
 	who = slices.Compact(who)
@@ -193,12 +198,10 @@ func (r rule) who() []string {
 	}
 	limited := ""
 	switch {
-	case r.own && r.fields != nil:
-		limited = " (some fields of the entry of one's own)"
 	case r.own:
-		limited = " (the entry of one's own)"
+		limited = " in the entry of his own"
 	case r.fields != nil:
-		limited = " (some fields)"
+		limited = " in some fields"
 	}
 	for i := range names {
 		names[i] += limited

@@ -14,7 +14,10 @@ func (c *Campus) Problems() []Problem { return slices.Clone(c.declared) }
 // Desired says what should be, given what is live. It is pure: the same tree and
 // the same live state give the same answer, whatever the order of either.
 func (c *Campus) Desired(live []inventory.Resource) Desired {
-	b := &builder{settings: c.settings, live: indexLive(live)}
+	b := &builder{
+		settings: c.settings, live: indexLive(live),
+		running: inventory.Attrs{"state": "running", "boot": "done"}, allowed: inventory.Attrs{"list": "allow", "on": "all"},
+	}
 	b.out = Desired{Files: map[string]string{}, Units: map[string]int{}}
 	c.describe(&b.out)
 	machines, contested := c.withLive(b.live)
@@ -92,6 +95,9 @@ type builder struct {
 	live     *liveState
 	sites    []*site
 	out      Desired
+	// Most power and all filters are alike: resources have these in common, and
+	// nobody writes to the attributes of a resource that is given away.
+	running, allowed inventory.Attrs
 }
 
 // site is a machine with what it was handed out.

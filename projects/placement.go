@@ -128,7 +128,10 @@ type source struct{ cluster, name string }
 func (b *builder) sources() map[source]*inventory.Resource {
 	found := map[source]*inventory.Resource{}
 	for _, s := range b.sites {
-		if base := s.base(); !s.isLive && base != "" {
+		if s.isLive {
+			continue
+		}
+		if base := s.base(); base != "" {
 			found[source{s.cluster.name, base}] = absent
 		}
 	}

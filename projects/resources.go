@@ -37,24 +37,30 @@ func (b *builder) produce() {
 	b.out.Resources = inOrder(around, guests, powers)
 }
 
-// inOrder joins resources and sorts them by key. It sorts keys and then puts
-// every resource into its place: resources are too large to be moved about.
+// inOrder joins resources and sorts them by key. It sorts those of each system
+// and kind apart, where they are not in order already, and then puts every
+// resource into its place: resources are too large to be moved about.
 func inOrder(lists ...[]inventory.Resource) []inventory.Resource {
-	type entry struct {
-		key inventory.Key
-		at  *inventory.Resource
-	}
-	var entries []entry
+	byKey := func(x, y *inventory.Resource) int { return strings.Compare(string(x.Key), string(y.Key)) }
+	kinds := map[string][]*inventory.Resource{} // by "system/kind/"
+	total := 0
 	for _, list := range lists {
-		entries = slices.Grow(entries, len(list))
+		total += len(list)
 		for i := range list {
-			entries = append(entries, entry{list[i].Key, &list[i]})
+			r := &list[i]
+			kind := string(r.Key[:len(r.Key)-len(r.Key.Name())])
+			kinds[kind] = append(kinds[kind], r)
 		}
 	}
-	slices.SortFunc(entries, func(x, y entry) int { return strings.Compare(string(x.key), string(y.key)) })
-	sorted := make([]inventory.Resource, len(entries))
-	for i, e := range entries {
-		sorted[i] = *e.at
+	sorted := make([]inventory.Resource, 0, total)
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		list := kinds[kind]
+		if !slices.IsSortedFunc(list, byKey) {
+			slices.SortFunc(list, byKey)
+		}
+		for _, r := range list {
+			sorted = append(sorted, *r)
+		}
 	}
 	return sorted
 }
@@ -160,14 +166,18 @@ func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
 	case s.power == "stopped":
 		state = "stopped"
 	}
-	r.Attrs = inventory.Attrs{}
-	if state != "" {
-		r.Attrs["state"] = state
-	}
-	if boot != "" {
-		r.Attrs["boot"] = boot
-	}
+	r.Attrs = b.powerAttrs(state, boot)
 	return r, true
+}
+
+// powerAttrs leaves out what is not known.
+func (b *builder) powerAttrs(state, boot string) inventory.Attrs {
+	if state == "running" && boot == "done" {
+		return b.running
+	}
+	attrs := inventory.Attrs{"state": state, "boot": boot}
+	maps.DeleteFunc(attrs, func(_, text string) bool { return text == "" })
+	return attrs
 }
 
 // dhcpOf appends what tells the DHCP server of the MACs that ask it, and of the address that
@@ -182,7 +192,7 @@ func (b *builder) dhcpOf(out []inventory.Resource, s *site) []inventory.Resource
 		mac := dashMAC(s.macs[i])
 		out = append(out, inventory.Resource{
 			Key:   inventory.MakeKey(n.network.dhcp, inventory.KindFilter, mac),
-			Attrs: inventory.Attrs{"list": "allow", "on": "all"},
+			Attrs: b.allowed,
 			Owner: s.owner,
 		})
 		if i == 0 && s.address.IsValid() {

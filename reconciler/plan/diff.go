@@ -39,20 +39,28 @@ func Diff(in Input) Plan {
 	d := differ{live: newIndex(in.Live), frozen: newFreezer(in.Unknown), broken: firstBroken(in.FrozenFiles)}
 	desired := newIndex(in.Desired)
 	d.prepare(desired)
-	var steps []Step
+	var unequal []pair // found first: steps are large, and growing a list of them copies it
 	for want, have := range pairs(desired, d.live) {
 		switch {
-		case want != nil:
-			if step, ok := d.want(want, have); ok {
-				steps = append(steps, step)
-			}
-		case d.undeclared(have) && in.FrozenFiles[have.Owner.File] == "":
-			steps = append(steps, d.remove(have))
+		case want != nil && !d.stands(want, have),
+			want == nil && d.undeclared(have) && in.FrozenFiles[have.Owner.File] == "":
+			unequal = append(unequal, pair{want, have})
+		}
+	}
+	steps := make([]Step, len(unequal))
+	for i, p := range unequal {
+		if p.want != nil {
+			steps[i] = d.want(p.want, p.have)
+		} else {
+			steps[i] = d.remove(p.have)
 		}
 	}
 	keepPlannedNeeds(steps)
 	return Plan{Steps: steps}
 }
+
+// pair is what stands, and should stand, under one key; nil where nothing does.
+type pair struct{ want, have *inventory.Resource }
 
 type differ struct {
 	live    index
@@ -66,7 +74,7 @@ type differ struct {
 func (d *differ) prepare(desired index) {
 	d.renamed, d.rebuilt = map[inventory.Key]bool{}, map[inventory.Key]bool{}
 	for _, want := range desired {
-		rebuild := want.Attrs["rebuild"] != "" && want.Key.Kind() == inventory.KindGuest
+		rebuild := want.Key.Kind() == inventory.KindGuest && want.Attrs["rebuild"] != ""
 		if want.Was == "" && !rebuild {
 			continue
 		}
@@ -82,17 +90,19 @@ func (d *differ) prepare(desired index) {
 	}
 }
 
-// want is the step for one desired resource, if it needs one. have stands under
-// the same key, or is nil.
-func (d *differ) want(want, have *inventory.Resource) (Step, bool) {
+// stands reports whether a desired resource needs no step. have stands under the
+// same key, or is nil.
+func (d *differ) stands(want, have *inventory.Resource) bool {
 	if have == nil {
 		have = d.former(want)
 	}
-	var fields []string
-	if have != nil && !have.Owner.IsZero() {
-		if fields = differences(want, have); len(fields) == 0 && !d.restarts(want) {
-			return Step{}, false
-		}
+	return have != nil && !have.Owner.IsZero() && len(differences(want, have)) == 0 && !d.restarts(want)
+}
+
+// want is the step for a desired resource that does not stand.
+func (d *differ) want(want, have *inventory.Resource) Step {
+	if have == nil {
+		have = d.former(want)
 	}
 	step := Step{Change: inventory.Change{
 		Key: want.Key, Action: inventory.Create, After: want, Owner: want.Owner, Needs: want.Needs,
@@ -108,7 +118,7 @@ func (d *differ) want(want, have *inventory.Resource) (Step, bool) {
 	case d.restarts(want):
 		// A replaced guest has lost its power with its old self.
 	default:
-		step.Action, step.Before, step.Fields = inventory.Update, have, fields
+		step.Action, step.Before, step.Fields = inventory.Update, have, differences(want, have)
 		if rebuilds(want, have) {
 			step.Action = inventory.Replace
 		}
@@ -116,7 +126,7 @@ func (d *differ) want(want, have *inventory.Resource) (Step, bool) {
 	if reason := d.frozen.reason(want); reason != "" {
 		step.Gate, step.Reason = GateFrozen, reason
 	}
-	return step, true
+	return step
 }
 
 // former is what is live of ours under the key that a resource had before, or nil.
@@ -223,22 +233,36 @@ func rebuilds(want, have *inventory.Resource) bool {
 
 // keepPlannedNeeds drops the needs that the plan does not change: they stand already.
 func keepPlannedNeeds(steps []Step) {
+	planned := make([]inventory.Key, len(steps)) // sorted, and closer together than the steps
 	for i := range steps {
-		var needs []inventory.Key
-		for _, need := range steps[i].Needs {
-			if need != steps[i].Key && planned(steps, need) {
-				needs = append(needs, need)
+		planned[i] = steps[i].Key
+	}
+	for i := range steps {
+		s := &steps[i]
+		idle := func(need inventory.Key) bool {
+			_, ok := slices.BinarySearch(planned, need)
+			return !ok || need == s.Key
+		}
+		if !slices.IsSorted(s.Needs) || slices.ContainsFunc(s.Needs, idle) {
+			s.Needs = slices.DeleteFunc(slices.Clone(s.Needs), idle)
+			slices.Sort(s.Needs)
+			if len(s.Needs) == 0 {
+				s.Needs = nil // as where nothing is needed
 			}
 		}
-		slices.Sort(needs)
-		steps[i].Needs = slices.Compact(needs)
+		s.Needs = withoutTwins(s.Needs)
 	}
 }
 
-// planned reports whether sorted steps have one of that key.
-func planned(steps []Step, key inventory.Key) bool {
-	_, ok := slices.BinarySearchFunc(steps, key, func(s Step, key inventory.Key) int { return cmp.Compare(s.Key, key) })
-	return ok
+// withoutTwins is a sorted list with every key once. The list itself is somebody
+// else's, and stays as it is.
+func withoutTwins(sorted []inventory.Key) []inventory.Key {
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i] == sorted[i-1] {
+			return slices.Compact(slices.Clone(sorted))
+		}
+	}
+	return sorted
 }
 
 func powerOf(guest inventory.Key) inventory.Key {

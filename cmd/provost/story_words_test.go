@@ -250,7 +250,7 @@ func forgeWord(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // mrWord acts on merge requests: mr open BRANCH TITLE [FORK] sets $MR; mr merge
-// merges it.
+// merges it; mr approve|unapprove USER.
 func mrWord(ts *testscript.TestScript, neg bool, args []string) {
 	s := on(ts)
 	switch args[0] {
@@ -272,6 +272,13 @@ func mrWord(ts *testscript.TestScript, neg bool, args []string) {
 		commit, err := world.Git(repo, "rev-parse", "HEAD")
 		ts.Check(err)
 		ts.Setenv("COMMIT", strings.TrimSpace(commit))
+	case "approve":
+		if s.world.GitLab.Approve(world.Project, atoi(ts, ts.Getenv("MR")), args[1]) != nil { // a user nobody knew
+			s.world.GitLab.AddUser(args[1], "")
+			ts.Check(s.world.GitLab.Approve(world.Project, atoi(ts, ts.Getenv("MR")), args[1]))
+		}
+	case "unapprove":
+		ts.Check(s.world.GitLab.Unapprove(world.Project, atoi(ts, ts.Getenv("MR")), args[1]))
 	default:
 		ts.Fatalf("mr cannot %s", args[0])
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	// where one template would be a bottleneck, and keeps: "990000000-990000999",
 	// or "off". They must not be handed out to anything else.
 	Copies string `yaml:"copies"`
+	// Trials are the VMIDs for guests that provost makes to time a cluster, see
+	// [Cluster.Time]. Nothing else may be there then: "990001000-990001099".
+	Trials string `yaml:"trials"`
 	// StateDir is where intents are kept; empty keeps none.
 	StateDir string `yaml:"state_dir"`
 	// TaskTimeout is how long one task is waited for. It goes on without us.
@@ -69,6 +72,7 @@ func (c Config) withDefaults() Config {
 	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 50)
 	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
 	c.Copies = cmp.Or(c.Copies, "990000000-990000999")
+	c.Trials = cmp.Or(c.Trials, "990001000-990001099")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
 	c.StopTimeout = cmp.Or(c.StopTimeout, time.Minute)
 	c.SSH.User = cmp.Or(c.SSH.User, "root")
@@ -102,6 +106,9 @@ func (c Config) check() error {
 	if _, _, err := c.copyVMIDs(); err != nil {
 		errs = append(errs, err)
 	}
+	if _, _, err := vmidRange("trials", c.Trials); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
@@ -110,10 +117,17 @@ func (c Config) copyVMIDs() (first, last int, err error) {
 	if c.Copies == "off" {
 		return 0, 0, nil
 	}
-	from, to, _ := strings.Cut(c.Copies, "-")
+	if first, last, err = vmidRange("copies", c.Copies); err != nil {
+		return 0, 0, fmt.Errorf("%w, nor off", err)
+	}
+	return first, last, err
+}
+
+func vmidRange(key, text string) (first, last int, err error) {
+	from, to, _ := strings.Cut(text, "-")
 	first, last = number(from), number(to)
 	if first < 100 || last < first || last > 999_999_999 {
-		return 0, 0, fmt.Errorf("copies: %q is neither a range of VMIDs, such as 990000000-990000999, nor off", c.Copies)
+		return 0, 0, fmt.Errorf("%s: %q is not a range of VMIDs, such as 990000000-990000999", key, text)
 	}
 	return first, last, nil
 }

@@ -1,0 +1,193 @@
+// Package calibrate fits the model of what a cluster costs to what was timed on a
+// real one: [proxmox.Timings] in, [pvesim.Costs] out. Demo, sim and benchmarks can
+// then play that cluster.
+//
+// To fit another parameter, have it timed in [proxmox.Cluster.Time] and solve for
+// it here. The package refuses to send anything, and to guess: what cannot be told
+// from the timings comes from the preset that the cluster is said to be like, and
+// the notes say so.
+package calibrate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/provost-dev/provost/inventory/proxmox"
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
+)
+
+// Fit solves the model for its parameters, in this order:
+//
+//	stops copy nothing, so that Count at once against one alone tell Contention;
+//	two sizes of disk, cloned alone, tell how much of a clone is work and what
+//	    one copy gets (Stream);
+//	Count clones at once tell what all copies get together (Throughput);
+//	starts and creations, alone and at once, tell their work and their bytes.
+//
+// like is where the rest comes from, and notes say, by a preset file's key, how
+// each parameter was come by.
+func Fit(t proxmox.Timings, like pvesim.Costs) (pvesim.Costs, map[string]string) {
+	f := fit{Timings: t, costs: like, notes: map[string]string{}}
+	f.requests()
+	f.contention()
+	f.storage()
+	f.tasks()
+	f.jitter()
+	return f.costs, f.notes
+}
+
+type fit struct {
+	proxmox.Timings
+	costs pvesim.Costs
+	notes map[string]string
+
+	free bool // copying takes no time worth mention
+	node
+}
+
+// requests takes the quickest of each: nothing makes a request quicker than it is.
+func (f *fit) requests() {
+	c := &f.costs
+	c.Read = slices.Min(f.Reads)
+	c.Worker = max(0, slices.Min(f.WorkerReads)-c.Read)
+	c.Tasks = max(0, slices.Min(f.TaskLists)-c.Read)
+	c.Row = f.PerGuest
+	c.Answer = slices.Min(f.Posts)
+	c.Config = slices.Min(f.Writes)
+	f.storageCosts().Volume = f.PerVolume
+	for _, key := range []string{"read", "worker", "tasks", "answer", "config"} {
+		f.notes[key] = "the quickest"
+	}
+	f.notes["row"] = fmt.Sprintf("by %d guests more", f.Count)
+	f.notes[f.storageKey("volume")] = fmt.Sprintf("by %d volumes more", f.Count)
+}
+
+func (f *fit) contention() {
+	f.node.contention = solve(mean(f.StopMany.Took), 0, 2*mean(f.StopMany.Took)/mean(f.Stop), func(c float64) float64 {
+		return node{contention: c}.play(f.Stop, f.StopMany, mean(f.Stop), 0)
+	})
+	f.costs.Contention = round(f.node.contention)
+	if f.Cores > 0 {
+		f.costs.Cores = f.Cores
+		f.notes["cores"] = "of node " + f.Node
+	}
+	f.notes["contention"] = fmt.Sprintf("a stop takes %s alone and %s with %d at once", seconds(f.Stop), seconds(f.StopMany.Took), f.Count)
+}
+
+// freely is the share of a clone below which its copying is not told from noise.
+const freely = 0.1
+
+func (f *fit) storage() {
+	s := f.storageCosts()
+	small, large := mean(f.Clone), mean(f.Copy)
+	alone := max(0, (large-small)/(f.Large-f.Small)) // seconds a byte
+	if alone*f.Large < freely*small {
+		f.free = true
+		s.Throughput, s.Stream = math.Inf(1), 0
+		f.costs.FullClone = duration((small + large) / 2)
+		f.notes[f.storageKey("throughput")] = fmt.Sprintf("%.0f GiB are cloned as quickly as %.0f", f.Large/(1<<30), f.Small/(1<<30))
+		f.notes["full_clone"] = fmt.Sprintf("%s for %.0f GiB, %s for %.0f", seconds(f.Clone), f.Small/(1<<30), seconds(f.Copy), f.Large/(1<<30))
+		return
+	}
+	work := max(0, small-f.Small*alone)
+	f.costs.FullClone = duration(work)
+	f.stream = 1 / alone
+	// Of a storage that Count copies do not fill nothing is known but that.
+	f.throughput = 1 / solve(mean(f.CloneMany.Took), 1/(float64(f.Count)*f.stream), 1, func(byteTime float64) float64 {
+		n := f.node
+		n.throughput = 1 / byteTime
+		return n.play(f.Clone, f.CloneMany, work, f.Small)
+	})
+	s.Stream, s.Throughput = round(f.stream), round(f.throughput)
+	f.notes["full_clone"] = fmt.Sprintf("%s for %.0f GiB, less what is copied", seconds(f.Clone), f.Small/(1<<30))
+	f.notes[f.storageKey("stream")] = fmt.Sprintf("%s for %.0f GiB, %s for %.0f", seconds(f.Clone), f.Small/(1<<30), seconds(f.Copy), f.Large/(1<<30))
+	f.notes[f.storageKey("throughput")] = fmt.Sprintf("%s for %.0f GiB with %d at once", seconds(f.CloneMany.Took), f.Small/(1<<30), f.Count)
+}
+
+func (f *fit) tasks() {
+	c := &f.costs
+	started := float64(c.CreatedStart) / float64(max(c.Start, 1))
+	c.Stop, c.Destroy = duration(mean(f.Stop)), duration(mean(f.Destroy))
+	if len(f.Linked) > 0 {
+		c.LinkedClone = duration(mean(f.Linked))
+		f.notes["linked_clone"] = "alone"
+	}
+	c.Start, c.Booted = f.split(f.Start, f.StartMany)
+	c.Create, c.Unpacked = f.split(f.Create, f.CreateMany)
+	c.CreatedStart = duration(started * c.Start.Seconds())
+	f.notes["stop"], f.notes["destroy"] = "alone", "alone"
+	f.notes["start"] = fmt.Sprintf("%s alone, %s with %d at once", seconds(f.Start), seconds(f.StartMany.Took), f.Count)
+	f.notes["create"] = fmt.Sprintf("%s alone, %s with %d at once", seconds(f.Create), seconds(f.CreateMany.Took), f.Count)
+	f.notes["created_start"] = "not timed: the same part of a start as in the preset"
+}
+
+// split tells a task's work from the bytes that it copies: work is slowed by
+// company on the node, copying by company on the storage.
+func (f *fit) split(alone []time.Duration, many proxmox.Batch) (work time.Duration, bytes float64) {
+	one := mean(alone)
+	slower := 1 + f.node.contention*float64(f.Count-1)
+	// Where company slows both alike, they cannot be told apart.
+	if !f.free && f.stream*float64(f.Count)/f.throughput > (1+freely)*slower {
+		bytes = solve(mean(many.Took), 0, one*f.stream, func(b float64) float64 { return f.play(alone, many, one-b/f.stream, b) })
+	}
+	return duration(one - bytes/max(f.stream, 1)), round(bytes)
+}
+
+// jitter is half the width of the band in which equal tasks lie.
+func (f *fit) jitter() {
+	var squares, n float64
+	for _, samples := range [][]time.Duration{f.Create, f.Start, f.Stop, f.Clone, f.Copy, f.Linked} {
+		m := mean(samples)
+		for _, d := range samples {
+			squares += math.Pow(d.Seconds()/m-1, 2)
+		}
+		n += max(0, float64(len(samples)-1))
+	}
+	f.costs.Jitter = math.Round(1000*math.Sqrt(3*squares/n)) / 1000
+	f.notes["jitter"] = "of tasks that are alike"
+}
+
+func (f *fit) storageCosts() *pvesim.Storage {
+	if f.SharedStorage {
+		return &f.costs.Shared
+	}
+	return &f.costs.Local
+}
+
+func (f *fit) storageKey(name string) string {
+	if f.SharedStorage {
+		return "shared." + name
+	}
+	return "local." + name
+}
+
+// mean is in seconds; 0 of nothing.
+func mean(samples []time.Duration) float64 {
+	var sum time.Duration
+	for _, d := range samples {
+		sum += d
+	}
+	return sum.Seconds() / float64(max(len(samples), 1))
+}
+
+func seconds(samples []time.Duration) string { return fmt.Sprintf("%.3g s", mean(samples)) }
+
+// duration has the digits that mean something.
+func duration(seconds float64) time.Duration {
+	d := time.Duration(seconds * float64(time.Second))
+	if d > 10*time.Millisecond {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+// round keeps three digits of an amount.
+func round(n float64) float64 {
+	if n <= 0 || math.IsInf(n, 0) {
+		return n
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(n))-2)
+	return math.Round(n/unit) * unit
+}

@@ -104,14 +104,18 @@ func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
 // mostWorkers is what the server allows.
 const mostWorkers = 64
 
-// startWhenMade finds the containers whose creation may start them: made from an
-// OS template, and with nothing else to wait for before their first start.
-func (c *Cluster) startWhenMade(changes []inventory.Change) {
-	made := map[inventory.Key]bool{}
+// readPlan finds the containers whose creation may start them: made from an OS
+// template, and with nothing else to wait for before their first start. And it
+// finds the starts that something waits for, such as a play.
+func (c *Cluster) readPlan(changes []inventory.Change) {
+	made, needed := map[inventory.Key]bool{}, map[inventory.Key]bool{}
 	for _, ch := range changes {
 		if ch.Key.Kind() == inventory.KindGuest && ch.Action == inventory.Create && ch.After != nil &&
 			strings.HasPrefix(ch.After.Attrs["create.base"], "ostemplate:") {
 			made[ch.Key] = true
+		}
+		for _, need := range ch.Needs {
+			needed[need] = true
 		}
 	}
 	start := map[inventory.Key]bool{}
@@ -124,13 +128,20 @@ func (c *Cluster) startWhenMade(changes []inventory.Change) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.startAtOnce = start
+	c.startAtOnce, c.needed = start, needed
 }
 
 func (c *Cluster) startsAtOnce(guest inventory.Key) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.startAtOnce[guest]
+}
+
+// unneeded reports that nothing in the plan waits for a change.
+func (c *Cluster) unneeded(key inventory.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.needed != nil && !c.needed[key]
 }
 
 // startsGuest reports a change that does nothing but start a guest.
@@ -238,9 +249,10 @@ func (j *job) startOne(ctx context.Context) error {
 func (j *job) start(ctx context.Context, r ref) error {
 	j.say("starting %s on %s", r, r.node)
 	claims := []string{j.c.name + "/starts/" + r.node}
+	leisurely := j.c.unneeded(j.change.Key)
 	if j.c.bulk() {
 		if bulk := j.c.startWith(ctx, r); bulk != "" {
-			err := j.c.waitStarted(ctx, bulk, r)
+			err := j.c.waitStarted(ctx, bulk, r, leisurely)
 			if !errors.Is(err, errNoTask) {
 				j.c.adapt(claims, startOf(r), err)
 				return j.orAlready(ctx, r, true, err)
@@ -252,7 +264,7 @@ func (j *job) start(ctx context.Context, r ref) error {
 	}
 	u, err := j.c.api.post(ctx, r.path()+"/status/start", nil)
 	if err == nil {
-		err = j.c.wait(ctx, u)
+		err = j.c.waitAtLeisure(ctx, u, leisurely)
 	}
 	j.c.adapt(claims, u, err)
 	if says(err, "already running") {

@@ -39,6 +39,7 @@ type Cluster struct {
 	born     map[string]born
 	// startAtOnce are guests that their creation may start, by the guest's key.
 	startAtOnce map[inventory.Key]bool
+	needed      map[inventory.Key]bool   // by some change of the plan
 	planned     map[string]int           // copies of a template that there are to be
 	version     release                  // zero until it was asked for
 	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage

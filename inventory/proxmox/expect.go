@@ -1,41 +1,94 @@
 package proxmox
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
-// When to look at a task under way: once it should have ended, in the company that
-// it had and has. Where nothing is known of such tasks, and where one takes longer
-// than expected, looks follow each other after a part of the time that it has
-// taken so far, so that it is seen at most that part too late, however long it is.
+// expectation is how long a task will take in all, as far as that is known.
+type expectation struct {
+	soonest time.Duration // it may have ended
+	usual   time.Duration // it should have
+	known   bool          // from tasks like it; otherwise usual is a guess
+}
+
+// expectation follows the company that the task had and has. What company does to
+// such tasks is assumed until it was seen, and may be nothing.
+func (p *pace) expectation(l *lesson) expectation {
+	e := expectation{usual: p.expect(l)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, known := p.aboutLocked(l.about)
+	switch {
+	case !known:
+		e.usual = guessFor(l.about)
+	case s.assumed:
+		e.soonest, e.known = min(s.alone, e.usual), true
+	default:
+		e.soonest, e.known = e.usual, true
+	}
+	return e
+}
+
+// guessFor is about how long a task takes alone of which nothing is known.
+func guessFor(a about) time.Duration {
+	switch {
+	case a.storage != "":
+		return guessFixed + time.Duration(a.units*float64(guessPerGiB))
+	case strings.HasSuffix(a.subject, "start"):
+		return guessBoot
+	case a.subject == "vzcreate":
+		return guessInstall
+	}
+	return guessLinked
+}
+
 const (
 	// patience is how much too late, as a share of its time, a task may be seen for
 	// the sake of one that ends a little later.
 	patience      = 0.04
 	leastPatience = 50 * time.Millisecond
-	// steps after the time that was expected, and where nothing is known.
-	lateStep    = 1.0 / 10
-	unknownStep = 1.0 / 4
-	// firstLook is the first look at a task of which nothing is known.
-	firstLook = 250 * time.Millisecond
+	// leisurely is how much too late what nobody needs may be seen along with what
+	// is more urgent.
+	leisurely = time.Minute
+	firstLook = 250 * time.Millisecond // at a task of which nothing is known
+	// Steps, as a share of the time so far, once a task takes longer than expected,
+	// and where nothing is known.
+	lateStep    = 0.10
+	unknownStep = 0.15
 )
 
-// deadline is when to look at the latest; 0 expects nothing.
-func (w *waiting) deadline(expect time.Duration) time.Time {
-	if expect == 0 {
-		return later(w.floor, w.lesson.began.Add(firstLook))
+// deadline is when to look at a task at the latest. It should have been seen
+// ended; after that, or where that is uncertain, looks follow each other in steps.
+func (w *waiting) deadline(e expectation, leisure bool) time.Time {
+	due := firstLook
+	if e.known {
+		due = e.soonest + max(leastPatience, share(e.soonest, patience))
 	}
-	return later(w.floor, w.lesson.began.Add(expect+max(leastPatience, share(expect, patience))))
+	at := later(w.floor, w.lesson.began.Add(due))
+	if leisure && w.leisurely {
+		return at.Add(leisurely)
+	}
+	return at
 }
 
-// seenAtWork puts the next look off where the time is over that was expected, or
-// none was.
-func (w *waiting) seenAtWork(expect time.Duration, now time.Time) {
+// seenAtWork puts the next look off. What may end at any time between two moments
+// is looked for half-way; what is late, after a part of the time that it took.
+func (w *waiting) seenAtWork(e expectation, now time.Time) {
 	w.lesson.running = now
-	switch passed := now.Sub(w.lesson.began); {
-	case expect == 0:
-		w.floor = now.Add(max(leastGap, share(passed, unknownStep)))
-	case expect <= passed:
-		w.floor = now.Add(max(leastGap, share(passed, lateStep)))
+	passed := now.Sub(w.lesson.began)
+	step := share(passed, lateStep)
+	switch {
+	case !e.known && 2*passed < e.usual:
+		step = passed
+	case !e.known:
+		step = share(passed, unknownStep)
+	case passed < e.soonest:
+		return // in good time: somebody else was due
+	case passed < e.usual:
+		step = max(step, (e.usual-passed)/2)
 	}
+	w.floor = now.Add(max(leastGap, step))
 }
 
 func share(d time.Duration, of float64) time.Duration { return time.Duration(float64(d) * of) }

@@ -18,7 +18,7 @@ import (
 // They are kept for the next time, within limits.copies_gib, and deleted once the
 // template has changed or the room is needed.
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
-	c.startWhenMade(changes)
+	c.readPlan(changes)
 	c.loans.plan(c.look().clonesOf(changes))
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {

@@ -146,8 +146,10 @@ type lesson struct {
 	about
 	node    string
 	began   time.Time
-	running time.Time // when it was last seen at work
-	area    float64   // of its company when it began
+	running time.Time     // when it was last seen at work
+	logged  time.Duration // how long it took, to a second
+	inLog   bool          // logged is known
+	area    float64       // of its company when it began
 }
 
 // tell says before a task is watched what it is.
@@ -279,22 +281,34 @@ func (p *pace) forget(l *lesson) {
 	p.countLocked(l, -1)
 }
 
-// learn books a task that was seen ended now. It ended at some time since it was
-// last seen at work; where it never was, a little earlier than seen, so that the
-// next is asked after a little sooner.
+// learn books a task that was seen ended now.
 func (p *pace) learn(l *lesson, now time.Time) {
-	took := now.Sub(l.began)
-	if l.running.IsZero() {
-		took -= took / 20
-	} else {
-		took -= now.Sub(l.running) / 2
-	}
+	took := l.took(now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	others := p.sinceLocked(l, now) - 1
 	p.countLocked(l, -1)
 	p.recordLocked(l.subject, others, took.Seconds(), l.drag)
 	p.recordLocked(l.general, others, took.Seconds()/l.units, l.drag)
+}
+
+// took is how long a task took that was seen ended now. It ended at some time
+// since it was last seen at work; where it never was, a little earlier than seen,
+// so that the next is asked after a little sooner. What the log says is right to a
+// second, which helps with long tasks.
+func (l *lesson) took(now time.Time) time.Duration {
+	most := now.Sub(l.began)
+	if l.inLog {
+		most = min(most, l.logged+time.Second)
+	}
+	least := most * 9 / 10
+	if !l.running.IsZero() {
+		least = l.running.Sub(l.began)
+	}
+	if l.inLog {
+		least = max(least, l.logged-time.Second)
+	}
+	return (min(least, most) + most) / 2
 }
 
 func (p *pace) recordLocked(subject string, others, seconds, drag float64) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Three things tell of tasks. /cluster/tasks is the cheapest and tells of all
@@ -19,7 +20,8 @@ import (
 type tasksSeen struct {
 	ends    map[upid]string
 	running map[upid]bool
-	starts  map[string][]upid // of guests, by VMID
+	took    map[upid]time.Duration // of those that have ended, to a second
+	starts  map[string][]upid      // of guests, by VMID
 }
 
 func (s *tasksSeen) add(lines []task) {
@@ -28,7 +30,7 @@ func (s *tasksSeen) add(lines []task) {
 		case l.EndTime == "" && (l.Status == "" || l.Status == "RUNNING"):
 			s.running[l.UPID] = true
 		case l.Status != "":
-			s.ends[l.UPID] = l.Status
+			s.ends[l.UPID], s.took[l.UPID] = l.Status, l.touched().Sub(l.begun())
 		default:
 			continue
 		}
@@ -40,7 +42,7 @@ func (s *tasksSeen) add(lines []task) {
 
 // readTasks reads what tells how each task stands that somebody waits for.
 func (c *Cluster) readTasks(ctx context.Context, waits []*waiting) (tasksSeen, error) {
-	seen := tasksSeen{ends: map[upid]string{}, running: map[upid]bool{}, starts: map[string][]upid{}}
+	seen := tasksSeen{ends: map[upid]string{}, running: map[upid]bool{}, took: map[upid]time.Duration{}, starts: map[string][]upid{}}
 	nodes := map[string]bool{}
 	for _, wait := range waits {
 		nodes[wait.task().node()] = true

@@ -32,8 +32,10 @@ type waiting struct {
 	bulk   upid // that start
 	guest  ref  // whom it starts
 	lesson *lesson
-	floor  time.Time   // no look before
-	ended  chan ending // has room for one
+	floor  time.Time // no look before
+	// leisurely: nobody waits for it who could go on.
+	leisurely bool
+	ended     chan ending // has room for one
 }
 
 // task is the one that tells how it stands.
@@ -64,16 +66,19 @@ const (
 
 // wait waits until a task ends. The task goes on when ctx ends, or when the time
 // is up: the next pass finds it.
-func (c *Cluster) wait(ctx context.Context, u upid) error {
+func (c *Cluster) wait(ctx context.Context, u upid) error { return c.waitAtLeisure(ctx, u, false) }
+
+// waitAtLeisure is wait, where nobody could go on who waits for that.
+func (c *Cluster) waitAtLeisure(ctx context.Context, u upid, leisurely bool) error {
 	if u == "" {
 		return nil
 	}
-	return c.await(ctx, &waiting{upid: u}, u)
+	return c.await(ctx, &waiting{upid: u, leisurely: leisurely}, u)
 }
 
 // waitStarted waits for the task by which a bulk start starts one guest.
-func (c *Cluster) waitStarted(ctx context.Context, bulk upid, r ref) error {
-	return c.await(ctx, &waiting{bulk: bulk, guest: r}, startOf(r))
+func (c *Cluster) waitStarted(ctx context.Context, bulk upid, r ref, leisurely bool) error {
+	return c.await(ctx, &waiting{bulk: bulk, guest: r, leisurely: leisurely}, startOf(r))
 }
 
 // startOf stands for a guest's start whose task is not known yet.
@@ -167,14 +172,15 @@ func (c *Cluster) nextLook() time.Time {
 		return w.last.Add(pollPause("", w.failing))
 	}
 	next := now.Add(time.Hour) // all have left; the context is about to end
+	urgent := slices.ContainsFunc(w.waits, func(w *waiting) bool { return !w.leisurely })
 	scouted := map[string]bool{}
 	for _, wait := range w.waits {
-		expect, kind := c.pace.expect(wait.lesson), wait.lesson.subject
-		if expect == 0 && scouted[kind] {
+		expect, kind := c.pace.expectation(wait.lesson), wait.lesson.subject
+		if !expect.known && scouted[kind] {
 			continue // of several of a kind that nothing is known of, one is asked about
 		}
 		scouted[kind] = true
-		if at := wait.deadline(expect); at.Before(next) {
+		if at := wait.deadline(expect, urgent); at.Before(next) {
 			next = at
 		}
 	}
@@ -221,15 +227,16 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 			c.tell(wait, ending{err: err})
 		case err != nil:
 		case ended:
+			wait.lesson.logged, wait.lesson.inLog = seen.took[wait.upid], true
 			c.tell(wait, ending{exit: exit})
 		case seen.running[wait.upid]:
-			wait.seenAtWork(c.pace.expect(wait.lesson), now)
+			wait.seenAtWork(c.pace.expectation(wait.lesson), now)
 		case wait.upid != "":
 			unseen = append(unseen, wait)
 		case over:
 			c.tell(wait, ending{err: errNoTask})
 		default:
-			wait.seenAtWork(c.pace.expect(wait.lesson), now)
+			wait.seenAtWork(c.pace.expectation(wait.lesson), now)
 		}
 	}
 	return unseen
@@ -288,7 +295,7 @@ func (c *Cluster) askFor(ctx context.Context, wait *waiting) {
 	case says(err, "no such task"):
 		c.tell(wait, ending{err: err})
 	default:
-		wait.seenAtWork(c.pace.expect(wait.lesson), time.Now())
+		wait.seenAtWork(c.pace.expectation(wait.lesson), time.Now())
 	}
 }
 

@@ -82,14 +82,30 @@ func (j *job) destroy(ctx context.Context, at ref, keys ...inventory.Key) error 
 }
 
 // ours reads a guest and makes sure that it carries our mark under one of the
-// keys; false when it is not there.
+// keys and is still whose it was, in use or retired as it was, when its end was
+// planned; false when it is not there.
 func (j *job) ours(ctx context.Context, at ref, keys ...inventory.Key) (guest, bool, error) {
 	g, ok, err := j.c.find(ctx, at)
 	if err != nil || !ok {
 		return g, false, err
 	}
-	_, err = j.c.ownedAs(g, keys...)
+	m, err := j.c.ownedAs(g, keys...)
+	if before := j.change.Before; err == nil && before != nil {
+		err = asPlanned(g, m, *before)
+	}
 	return g, err == nil, err
+}
+
+// asPlanned refuses to remove a guest that was given to somebody else, retired or
+// brought back since its removal was planned: it was judged as something else.
+func asPlanned(g guest, m inventory.Mark, before inventory.Resource) error {
+	if m.Owner != before.Owner {
+		return retryf("%s was %s's when this was planned and is %s's now: list again", g.ref, before.Owner, m.Owner)
+	}
+	if was, now := before.Attrs[inventory.AttrRetired], m.Extra[markRetired]; was != now {
+		return retryf("%s: retired was %q when this was planned and is %q now: list again", g.ref, was, now)
+	}
+	return nil
 }
 
 // adopt takes over a guest that is not ours by writing our mark and nothing

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ func fixture(r *rig) systemtest.Fixture {
 		Wanted:     []inventory.Resource{ct, ctPower, vm, vmPower, plain, plainPower},
 		Edited:     []inventory.Resource{editedCT, ctPower, editedVM, vmPower, plain, plainPower},
 		Intrusions: intrusions(),
+		Disown:     r.disown,
 		Foreign:    r.foreign,
 		Writes:     r.writes,
 		BreakPart: func() inventory.Key {
@@ -79,4 +81,57 @@ func intrusions() []inventory.Change {
 		)
 	}
 	return changes
+}
+
+// disown takes our mark out of the files of the tests' own guests.
+func (r *rig) disown() {
+	for _, g := range r.sim.Guests() {
+		if g.VMID < 20000 || g.Template {
+			continue
+		}
+		var kept []string
+		for line := range strings.Lines(r.sim.File(g.VMID)) {
+			if !strings.HasPrefix(line, "#provost") {
+				kept = append(kept, line)
+			}
+		}
+		if err := r.sim.EditFile(g.VMID, strings.Join(kept, "")); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// A guest that was given to somebody else, retired or brought back since is not
+// the one whose end was planned.
+func TestDeletionLooksOnceMore(t *testing.T) {
+	for name, edit := range map[string]func(file string) string{
+		"given to another": func(s string) string { return strings.Replace(s, "student=x", "student=y", 1) },
+		"brought back":     func(s string) string { return strings.Replace(s, " retired=2026-01-01", "", 1) },
+		"retired anew":     func(s string) string { return strings.Replace(s, "2026-01-01", "2026-11-21", 1) },
+		"a copy of it":     func(s string) string { return strings.Replace(s, "vmid=20001", "vmid=20009", 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, pvesim.Options{})
+			c := r.open(t)
+			ct, _ := container("vm-a", 20001)
+			mustApply(t, c, creation(ct))
+			retired := ct.Clone()
+			retired.Attrs["retired"], retired.Attrs["retain"] = "2026-01-01", "30"
+			mustApply(t, c, change(inventory.Update, ct, retired, "retain", "retired"))
+			planned := list(t, c)[ct.Key]
+			if planned.Attrs["retired"] != "2026-01-01" || planned.Attrs["retain"] != "30" {
+				t.Fatalf("it was not retired: %v", planned.Attrs)
+			}
+			before := r.sim.File(20001)
+			if err := r.sim.EditFile(20001, edit(before)); err != nil || r.sim.File(20001) == before {
+				t.Fatalf("the story does not change the file: %v", err)
+			}
+			if o := apply(c, deletion(planned)); o.State == inventory.StateDone {
+				t.Error("deleted")
+			}
+			if _, there := r.sim.Guest(20001); !there {
+				t.Error("it is gone")
+			}
+		})
+	}
 }

@@ -32,6 +32,9 @@ type Fixture struct {
 	// Intrusions are changes aimed at things that do not carry our mark. None
 	// of them may be done.
 	Intrusions []inventory.Change
+	// Disown takes our mark off everything that is Wanted and live, by hand, as if
+	// it had been given away between a plan and its apply.
+	Disown func()
 	// Foreign is a digest of everything that is not ours.
 	Foreign func() string
 	// Writes counts the requests so far that may have changed something.
@@ -78,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		f.unchanged(t, func() { f.apply(t, changes) })
 	})
 	t.Run("what is not ours is left alone", func(t *testing.T) { f := open(t); f.intrude(t) })
+	t.Run("what was given away since is not deleted", func(t *testing.T) { f := open(t); f.givenAway(t) })
 	t.Run("a listing that failed in part says so", func(t *testing.T) { f := open(t); f.partial(t) })
 	t.Run("concurrent use", func(t *testing.T) { f := open(t); f.concurrent(t) })
 	t.Run("a stop answers for every change", func(t *testing.T) { f := open(t); f.stopped(t) })
@@ -245,6 +249,27 @@ func (f Fixture) intrude(t *testing.T) {
 		t.Errorf("foreign things changed:\nbefore %s\nafter  %s", before, after)
 	}
 	f.empty(t, f.Wanted)
+}
+
+// givenAway: each deletion looks at the live thing once more and finds it
+// somebody else's. Whether it fails or says that ours is gone, it writes nothing.
+func (f Fixture) givenAway(t *testing.T) {
+	f.converge(t, f.Wanted)
+	changes := f.diff(t, nil)
+	if f.Disown == nil || len(changes) == 0 {
+		t.Fatal("the fixture has no Disown, or nothing to delete")
+	}
+	f.Disown()
+	before, writes := f.Foreign(), f.Writes()
+	for _, c := range changes {
+		f.Open(t).Apply(t.Context(), []inventory.Change{c}, func(inventory.Event) {})
+	}
+	if now := f.Writes(); now != writes {
+		t.Errorf("%d writing requests, want none", now-writes)
+	}
+	if after := f.Foreign(); after != before {
+		t.Errorf("foreign things changed:\nbefore %s\nafter  %s", before, after)
+	}
 }
 
 func (f Fixture) partial(t *testing.T) {

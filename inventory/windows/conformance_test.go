@@ -2,6 +2,7 @@ package windows
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func TestConformance(t *testing.T) {
 			Wanted:     wanted(),
 			Edited:     edited(),
 			Intrusions: l.intrusions(t),
+			Disown:     func() { l.disown(t) },
 			Foreign:    l.foreign,
 			Writes:     l.writes(),
 			BreakPart: func() inventory.Key {
@@ -166,5 +168,28 @@ func (l *lab) writes() func() int {
 			count, last = count+1, now
 		}
 		return count
+	}
+}
+
+// disown takes our marks off everything, as an administrator would who takes
+// over what we made.
+func (l *lab) disown(t testing.TB) {
+	t.Helper()
+	for _, r := range l.dc1.Records() {
+		if strings.HasPrefix(r.Name, markLabel) && !l.dc1.RemoveRecord(r.Zone, r.Name, r.Type, r.Value) {
+			t.Errorf("mark %s was not there", r.Name)
+		}
+	}
+	for _, s := range []*winsim.Server{l.dc1, l.dc2} {
+		for _, r := range s.Reservations() {
+			s.RemoveReservation(r.IP)
+			r.Description = inventory.StripMark(r.Description)
+			must(t, s.AddReservation(r))
+		}
+		for _, f := range s.Filters() {
+			s.RemoveFilter(f.MAC)
+			f.Description = inventory.StripMark(f.Description)
+			must(t, s.AddFilter(f))
+		}
 	}
 }

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"projects/example":                  {"projects"},
 	"reconciler/plan":                   {"inventory"},
 	"reconciler":                        {"inventory", "projects", "policies/trust", "reconciler/plan"},
+	"reconciler/lease":                  {"inventory", "reconciler"},
 	"reconciler/web":                    {"inventory", "projects", "reconciler", "reconciler/plan"},
 	"policies":                          {"inventory", "projects", "reconciler", "reconciler/plan", "policies/"},
 	"policies/strict":                   {"projects"},

@@ -174,13 +174,13 @@ func TestClaims(t *testing.T) {
 		{"machine", func() inventory.Change {
 			m := wanted("type", "qemu", "disk", "20")
 			return inventory.Change{Key: m.Key, Action: inventory.Create, After: &m}
-		}(), "cri/tasks/pve1:16 cri/storage/ceph:64 cri/template/9003:64"},
+		}(), "cri/tasks/pve1:32 cri/storage/ceph:64 cri/template/9003:64"},
 		{"from OS template", func() inventory.Change {
 			m := wanted("create.base", "ostemplate:nfs:debian")
 			return inventory.Change{Key: m.Key, Action: inventory.Create, After: &m}
-		}(), "cri/tasks/pve1:16 cri/storage/ceph:64"},
+		}(), "cri/tasks/pve1:32 cri/storage/ceph:64"},
 		{"options", inventory.Change{Key: r.Key, Action: inventory.Update, Fields: []string{"cores"}, Before: &r, After: &r}, ""},
-		{"migration", inventory.Change{Key: r.Key, Action: inventory.Update, Fields: []string{"node"}, Before: &r, After: &moved}, "cri/tasks/pve1:16 cri/tasks/pve2:16"},
+		{"migration", inventory.Change{Key: r.Key, Action: inventory.Update, Fields: []string{"node"}, Before: &r, After: &moved}, "cri/tasks/pve1:32 cri/tasks/pve2:32"},
 		{"start", inventory.Change{Key: power.Key, Action: inventory.Update, Before: &power, After: &power}, "cri/starts/pve1:16"},
 		{"start of one to be made", inventory.Change{Key: other.Key, Action: inventory.Create, After: &other}, "cri/starts:48"},
 		{"stop for good", inventory.Change{Key: power.Key, Action: inventory.Delete, Before: &power}, ""},

@@ -58,7 +58,7 @@ type Limits struct {
 	ClonesPerTemplate int `yaml:"clones_per_template"` // containers; PVE locks the source, so more than 1 only fails
 	QemuClones        int `yaml:"qemu_clones"`         // machines, per template
 	StartsPerNode     int `yaml:"starts_per_node"`     // guests that boot
-	TasksPerNode      int `yaml:"tasks_per_node"`      // 0: 16, or the node's cores if these are more. A task has a process of its own; only requests wait for pvedaemon's 3 workers
+	TasksPerNode      int `yaml:"tasks_per_node"`      // 0: 32, or the node's cores if these are more. A task has a process of its own; only requests wait for pvedaemon's 3 workers
 	ClonesPerStorage  int `yaml:"clones_per_storage"`
 	BulkStart         int `yaml:"bulk_start"` // guests started in one request, where the server can (9.1); 1 starts each by itself
 	CopiesGiB         int `yaml:"copies_gib"` // of disk for copies of templates; see Config.Copies

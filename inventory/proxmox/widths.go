@@ -122,9 +122,10 @@ func (c *Cluster) tasksOn(node string) int {
 	return cmp.Or(c.cfg.Limits.TasksPerNode, max(leastTasks, c.look().cores[node]))
 }
 
-// leastTasks is how many tasks side by side were seen to still win something, on
-// a node with two cores.
-const leastTasks = 16
+// leastTasks is twice as many as were seen to still win something side by side, on
+// a node with two cores: those that begin together end together, and when only
+// few are left to begin the node should not stand idle for a second wave.
+const leastTasks = 32
 
 func (c *Cluster) claimed(claim string) (kind, name string) {
 	kind, name, _ = strings.Cut(strings.TrimPrefix(claim, c.name+"/"), "/")

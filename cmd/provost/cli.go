@@ -36,7 +36,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		daemonCommand(), planCommand(), applyCommand(), validateCommand(), schemaCommand(),
-		approveCommand(), pauseCommand(), resumeCommand(), demoCommand(), simCommand(), versionCommand(),
+		approveCommand(), pauseCommand(), resumeCommand(), demoCommand(), simCommand(), calibrateCommand(), versionCommand(),
 	}
 }
 

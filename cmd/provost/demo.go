@@ -37,7 +37,7 @@ Example:
 			d := &demo{}
 			flags.BoolVar(&d.once, "once", false, "end when the campus has converged and a new daemon finds nothing to do")
 			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 600")
-			flags.StringVar(&d.preset, "preset", "demo", "`NAME` of what Proxmox's tasks cost: demo (quick), "+strings.Join(pvesim.Presets(), ", "))
+			flags.StringVar(&d.preset, "preset", "demo", "`NAME` of what Proxmox's tasks cost: demo (quick), "+strings.Join(pvesim.Presets(), ", ")+", or a file that provost calibrate wrote")
 			flags.Float64Var(&d.speed, "speed", 1, "let the cluster be `N` times faster than the preset")
 			flags.Uint64Var(&d.seed, "seed", 1, "`N` from which the students' names are drawn")
 			flags.StringVar(&d.listen, "listen", "127.0.0.1:0", "`ADDRESS` of the daemon's pages; port 0 takes a free one")
@@ -66,7 +66,7 @@ func (d *demo) costs() (pvesim.Costs, error) {
 	costs := demoCosts
 	if preset := cmp.Or(d.preset, "demo"); preset != "demo" {
 		var err error
-		if costs, err = pvesim.Preset(preset); err != nil {
+		if costs, err = presetCosts(preset); err != nil {
 			return costs, fmt.Errorf("--preset: %w", err)
 		}
 	}

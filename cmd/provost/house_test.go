@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"inventory":                         {},
 	"inventory/":                        {"inventory"},
 	"inventory/proxmox":                 {"inventory"},
+	"inventory/proxmox/calibrate":       {"inventory/proxmox", "inventory/proxmox/pvesim"},
 	"inventory/proxmox/pvesim":          {"inventory", "inventory/testcert", "inventory/proxmox/pvesim/"},
 	"inventory/proxmox/pvesim/recorded": {"inventory/proxmox/pvesim"},
 	"inventory/windows":                 {"inventory", "inventory/windows/"},

@@ -35,7 +35,7 @@ Example:
 			s := &sim{}
 			flags.StringVar(&s.listen, "listen", "127.0.0.1:8006", "`ADDRESS` of the first node's API; the others are on the ports after it")
 			flags.IntVar(&s.nodes, "nodes", 1, "number `N` of nodes, at most 32")
-			flags.StringVar(&s.preset, "preset", "tiny", "`NAME` of what things cost")
+			flags.StringVar(&s.preset, "preset", "tiny", "`NAME` of what things cost, or a file that provost calibrate wrote")
 			flags.Float64Var(&s.speed, "speed", 1, "be `N` times faster than the preset")
 			flags.Uint64Var(&s.seed, "seed", 1, "`N` from which MAC addresses and the jitter of durations are drawn")
 			flags.StringVar(&s.release, "release", "9.1", "`RELEASE` to play, 9.1 or 8.4")

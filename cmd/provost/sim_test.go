@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -22,33 +23,13 @@ import (
 // it printed, by name.
 func startSim(t *testing.T, args ...string) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	out, w := io.Pipe()
-	var complaint bytes.Buffer
-	ended := make(chan int, 1)
-	go func() {
-		code := run(ctx, &terminal{out: w, err: &complaint}, append([]string{"sim", "--listen", "127.0.0.1:0"}, args...))
-		w.Close()
-		ended <- code
-	}()
-	facts := map[string]string{}
-	var text strings.Builder
-	for buffer := make([]byte, 4096); !strings.Contains(text.String(), "Ctrl-C ends it."); {
-		n, err := out.Read(buffer)
-		if err != nil {
-			t.Fatalf("it ended: %s", complaint.String())
-		}
-		text.Write(buffer[:n])
-	}
-	for line := range strings.Lines(text.String()) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
-			facts[name] = strings.TrimSpace(value)
-		}
+	facts, stop, err := runSim(args...)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cancel()
-		if code := <-ended; code != exitOK {
-			t.Errorf("it ended with %d: %s", code, complaint.String())
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 		if _, err := os.Stat(facts["authority"]); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("it left %s behind: %v", facts["authority"], err)
@@ -100,6 +81,41 @@ func TestSim(t *testing.T) {
 			t.Errorf("%s is at %q", double, facts[double])
 		}
 	}
+}
+
+// runSim runs the command until stop is called.
+func runSim(args ...string) (facts map[string]string, stop func() error, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	out, w := io.Pipe()
+	var complaint bytes.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		code := run(ctx, &terminal{out: w, err: &complaint}, append([]string{"sim", "--listen", "127.0.0.1:0"}, args...))
+		w.Close()
+		ended <- code
+	}()
+	stop = func() error {
+		cancel()
+		if code := <-ended; code != exitOK {
+			return fmt.Errorf("it ended with %d: %s", code, complaint.String())
+		}
+		return nil
+	}
+	var text strings.Builder
+	for buffer := make([]byte, 4096); !strings.Contains(text.String(), "Ctrl-C ends it."); {
+		n, err := out.Read(buffer)
+		if err != nil {
+			return nil, nil, stop()
+		}
+		text.Write(buffer[:n])
+	}
+	facts = map[string]string{}
+	for line := range strings.Lines(text.String()) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			facts[name] = strings.TrimSpace(value)
+		}
+	}
+	return facts, stop, nil
 }
 
 func TestSimRefuses(t *testing.T) {

@@ -39,7 +39,7 @@ func (s *sim) file(name string, content []byte) (string, error) {
 }
 
 func (s *sim) startProxmox() error {
-	costs, err := pvesim.Preset(s.preset)
+	costs, err := presetCosts(s.preset)
 	if err != nil {
 		return err
 	}

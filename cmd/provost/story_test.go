@@ -71,6 +71,7 @@ var storyWords = map[string]func(*testscript.TestScript, bool, []string){
 	"filter":   filterWord,
 	"pve":      pveWord,
 	"windows":  windowsWord,
+	"sim":      simWord,
 	"forge":    forgeWord,
 	"mr":       mrWord,
 	"foreign":  foreignWord,

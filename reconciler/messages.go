@@ -34,6 +34,7 @@ const (
 	msgPolicyMore = "%s (and %d more)"
 	msgApplied    = "%s: applied"
 	msgFailed     = "%d of %d changes failed: %s: %s"
+	msgSeen       = "seen; the answer follows"
 	msgPaused     = "paused: %s"
 	msgWaiting    = "%d of %d changes wait: %s"
 	msgStopped    = "stopped after %d of %d changes; the next pass goes on"
@@ -56,8 +57,6 @@ const (
 // Who may ask for what.
 const (
 	msgOwnersTitle = "A file is changed by those whom its owners name"
-	msgTrespass    = "%s: not for %s to change, but for %s"
-	msgNobody      = "nobody"
 	msgRulesBroken = "the branch's own rules cannot be read, so nothing may be changed: %s"
 	msgNotBelieved = "not applied: what %s declares stands"
 	msgFromFork    = "%s (as declared: a fork is not shown what is live)"

@@ -86,6 +86,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 		return nil, fmt.Errorf("cannot read the repository: %w", err)
 	}
 	pass := r.begin(ctx, snapshot)
+	r.seen(ctx, pass)
 	r.refuse(ctx, pass, snapshot)
 
 	campus := r.memory.Load(snapshot.Tree)

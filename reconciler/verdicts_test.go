@@ -91,13 +91,38 @@ func TestAPublishedPassIsNeverChanged(t *testing.T) {
 	}
 }
 
+// TestANewCommitIsAnsweredBeforeAnythingIsAsked holds the pass to a word on each
+// context while the first system is still being read, and to none on a commit
+// that has its verdict.
+func TestANewCommitIsAnsweredBeforeAnythingIsAsked(t *testing.T) {
+	h := newHouse(map[string]string{"projects/a.yaml": project("a")})
+	var early []Status
+	h.replaceCri().list = func() { early = slices.Clone(h.repo.statuses[head]) }
+	h.pass(t)
+	var names []string
+	for _, s := range early {
+		if names = append(names, s.Context); s.State != StatusPending || s.Description != msgSeen {
+			t.Errorf("first word: %v", s)
+		}
+	}
+	if !slices.Equal(names, contexts) {
+		t.Errorf("first words on %q, want %q", names, contexts)
+	}
+	h.pass(t)
+	if got := h.told(ContextPlan); len(got) != 3 || strings.HasPrefix(got[2], "pending") {
+		t.Errorf("two passes told %q", got)
+	}
+}
+
 func TestAStopWhileReadingIsNoVerdict(t *testing.T) {
 	h := newHouse(map[string]string{"projects/a.yaml": project("a")})
 	ctx, stop := context.WithCancel(t.Context())
 	h.replaceCri().list = stop
 	h.RunOnce(ctx)
-	if len(h.repo.statuses) > 0 {
-		t.Errorf("a stopped pass wrote %v", h.repo.statuses)
+	for _, s := range h.repo.statuses[head] {
+		if s.State != StatusPending {
+			t.Errorf("a stopped pass wrote %v", s)
+		}
 	}
 }
 
@@ -134,6 +159,7 @@ func TestWhatLastsIsToldOnce(t *testing.T) {
 		h.pass(t)
 	}
 	want := []string{ // the record was made by the first pass
+		"pending " + msgSeen,
 		"running applying 3 changes",
 		"failed 1 of 3 changes failed: cri/guest/a.isima.fr: as told",
 		"failed 1 of 2 changes failed: cri/guest/a.isima.fr: as told",
@@ -149,7 +175,7 @@ func TestErrorsThatLastAreToldOnce(t *testing.T) {
 	for range 3 {
 		h.pass(t)
 	}
-	if got := h.told(ContextValidate); len(got) != 2 || got[0] == got[1] {
+	if got := h.told(ContextValidate); len(got) != 3 || got[1] == got[2] {
 		t.Errorf("three passes with the same errors told %q", got)
 	}
 }

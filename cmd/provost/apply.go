@@ -13,7 +13,9 @@ func applyCommand() command {
 		help: `Apply makes one pass over the newest commit, as the daemon does, and also applies
 to systems that are set to apply: manual. It shows the plan first, then progress,
 and writes statuses. It exits 0 when everything declared is true afterwards.
-Interrupt it once and it finishes what runs and starts nothing new.
+Interrupt it once and it finishes what runs and starts nothing new. Beside a daemon
+on the same state directory it waits for the end of that one's pass; where a daemon
+of the campus works elsewhere, it says where and ends.
 
 Example:
   provost plan  --config provost.yaml
@@ -35,6 +37,11 @@ Example:
 				if err != nil {
 					return exitError, err
 				}
+				turns, err := takeTurns(c, r, true, log)
+				if err != nil {
+					return exitError, err
+				}
+				defer giveBack(context.WithoutCancel(ctx), turns)
 				defer closing(context.WithoutCancel(ctx))
 				r.Manual, r.Watch = true, view.show
 				r.History = func(p *reconciler.Pass) {

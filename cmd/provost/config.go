@@ -38,6 +38,9 @@ type Config struct {
 	Webhook    WebhookConfig           `yaml:"webhook"`
 	Systems    map[string]SystemConfig `yaml:"systems"`
 
+	Lease     string        `yaml:"lease"`      // the system on which daemons agree who works; "" for the first cluster, or off
+	LeaseTime time.Duration `yaml:"lease_time"` // how long a silent daemon keeps others from working
+
 	path string // where it was read from
 }
 
@@ -90,7 +93,7 @@ func readConfig(path string) (*Config, error) {
 	}
 	c := &Config{
 		State: "/var/lib/provost", Interval: 30 * time.Second, Grace: 30 * time.Second,
-		Guard: plan.DefaultLimits, path: path,
+		LeaseTime: 90 * time.Second, Guard: plan.DefaultLimits, path: path,
 	}
 	if err := yaml.Load(data, c, yaml.WithKnownFields()); err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
@@ -137,6 +140,9 @@ func (c *Config) check() error {
 		if (s.Proxmox == nil) == (s.Windows == nil) {
 			complain("systems.%s: give it proxmox: or windows:, and one of them only", name)
 		}
+	}
+	if wrong := c.checkLease(); wrong != "" {
+		complain("%s", wrong)
 	}
 	return errors.Join(errs...)
 }

@@ -106,15 +106,6 @@ func (d daemon) runUntilReconfigured(ctx context.Context) (*Config, error) {
 
 // run makes passes and serves until ctx ends.
 func (d daemon) run(ctx context.Context) error {
-	r, closing, err := build(d.config, d.log)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		closing(last)
-	}()
 	trigger := make(chan struct{}, 1)
 	poke := func() {
 		select {
@@ -122,8 +113,30 @@ func (d daemon) run(ctx context.Context) error {
 		default: // one is waiting already
 		}
 	}
-	go d.watchRepository(ctx, poke)
+	r, closing, err := build(d.config, d.log)
+	if err != nil {
+		return err
+	}
 	site := d.site(poke)
+	turns, err := takeTurns(d.config, r, false, d.log)
+	if err != nil {
+		return err
+	}
+	kept, err := openState(d.config, site.History, r, d.log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		closing(last)
+		giveBack(last, turns)
+		kept.Close() //nolint:errcheck // what it could not write is logged
+	}()
+	go d.watchRepository(ctx, poke)
+	if turns != nil {
+		site.Standing = turns.Standing
+	}
 	r.Watch = d.watch
 	r.History = func(p *reconciler.Pass) {
 		site.History.Add(p)

@@ -127,6 +127,7 @@ func campusWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("CONFIG", config)
 	ts.Setenv("COMMIT", w.Commit)
 	ts.Setenv("PAGES", "http://"+listen)
+	ts.Setenv("PAGES2", "http://"+strings.Replace(listen, "127.0.0.1", "127.0.0.2", 1)) // of a second daemon
 	ts.Setenv("REPO", filepath.Join(dir, "campus"))
 }
 
@@ -230,10 +231,15 @@ func statusWord(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // waitForWord waits until a page of the daemon holds a text: wait-for PATH REGEXP.
+// A path may be a whole address.
 func waitForWord(ts *testscript.TestScript, neg bool, args []string) {
 	want := regexp.MustCompile(args[1])
 	eventually(ts, func() string {
-		body, err := fetch(ts.Getenv("PAGES") + args[0])
+		page := args[0]
+		if strings.HasPrefix(page, "/") {
+			page = ts.Getenv("PAGES") + page
+		}
+		body, err := fetch(page)
 		overhear(ts, body)
 		if err == nil && want.MatchString(body) {
 			return ""

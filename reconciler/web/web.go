@@ -8,6 +8,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Site struct {
 	History *reconciler.History
 	Metrics *Metrics
 	Webhook http.Handler // nil where no forge calls
+	// Standing says why this daemon does not work at present, or ""; nil for never.
+	Standing func() string
 	// MaxAge is how old the last pass may be before /readyz complains.
 	MaxAge time.Duration
 }
@@ -47,7 +50,7 @@ func Handler(s Site) http.Handler {
 	pages.HandleFunc("GET /passes/{id}", s.pass)
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, cmp.Or(s.standing(), "ok")) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("/", limited(mostPages, pages))
 	if s.Webhook != nil {
@@ -82,11 +85,21 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
+func (s Site) standing() string {
+	if s.Standing == nil {
+		return ""
+	}
+	return s.Standing()
+}
+
 // ready answers 503 until a pass has ended, and when the last one is too old:
-// a daemon that is alive but makes no passes is of no use.
+// a daemon that is alive but makes no passes is of no use. One that stands by
+// makes none, and is as it should be.
 func (s Site) ready(w http.ResponseWriter, _ *http.Request) {
-	last := s.History.Last()
+	last, standing := s.History.Last(), s.standing()
 	switch {
+	case standing != "":
+		fmt.Fprintln(w, standing)
 	case last == nil:
 		http.Error(w, "no pass has ended yet", http.StatusServiceUnavailable)
 	case s.MaxAge > 0 && time.Since(last.Finished) > s.MaxAge:

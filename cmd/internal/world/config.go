@@ -14,6 +14,7 @@ state: {{.State}}
 listen: {{.Listen}}
 public_url: http://{{.Listen}}
 interval: {{.Interval}}
+lease_time: 15s
 grace: 10s
 repository:
   url: {{.Repository}}

@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
@@ -8,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,16 +127,24 @@ type stand struct {
 	row
 	sim  *pvesim.Cluster
 	mem  *memnet.Network
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	wire *wire
 }
 
 func newStand(t *testing.T, r row) *stand {
 	t.Helper()
+	mem := &memnet.Network{}
+	return newStandOn(t, r, mem, mem.Dial)
+}
+
+// newStandOn is a stand on a network that others are on, too.
+func newStandOn(t *testing.T, r row, mem *memnet.Network, dial func(context.Context, string, string) (net.Conn, error)) *stand {
+	t.Helper()
 	costs, err := pvesim.Preset(r.preset)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stand{row: r, mem: &memnet.Network{}}
+	s := &stand{row: r, mem: mem, dial: dial}
 	s.sim, err = pvesim.Start(pvesim.Options{Nodes: r.nodes(), Costs: costs, Seed: r.seed, Listen: s.mem.Listen, Unlogged: true})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +153,7 @@ func newStand(t *testing.T, r row) *stand {
 	s.furnish(t)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.sim.CACert())
-	transport := &http.Transport{DialContext: s.mem.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{DialContext: s.dial, TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.wire = &wire{base: transport, seed: r.seed}
 	if r.faults {
@@ -229,7 +239,7 @@ func (s *stand) cluster(t *testing.T) *proxmox.Cluster {
 		SSH: proxmox.SSHConfig{Hosts: s.sim.SSHAddrs(), KeyFile: file("key", pem.EncodeToMemory(block)),
 			KnownHostsFile: file("known_hosts", []byte(knownhosts.Line(s.sim.SSHAddrs(), s.sim.SSHHostKey())+"\n"))},
 	}
-	c, err := proxmox.NewWith("cri", "isima", cfg, slog.New(slog.DiscardHandler), proxmox.Options{Transport: s.wire, DialSSH: s.mem.Dial})
+	c, err := proxmox.NewWith("cri", "isima", cfg, slog.New(slog.DiscardHandler), proxmox.Options{Transport: s.wire, DialSSH: s.dial})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -34,6 +35,8 @@ type Config struct {
 	// Timeout ends a conversation with the server; 2 minutes unless told. It
 	// must be enough for the first clone.
 	Timeout time.Duration `yaml:"timeout"`
+	// Dial opens connections to an http server; nil means TCP. Tests put memory in its place.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error) `yaml:"-"`
 }
 
 const (

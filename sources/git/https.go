@@ -24,6 +24,9 @@ type httpServer struct {
 
 func newHTTP(cfg Config, ep *transport.Endpoint) (*httpServer, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	if cfg.Dial != nil {
+		t.DialContext = cfg.Dial
+	}
 	if cfg.CAFile != "" {
 		roots, err := authorities(cfg.CAFile)
 		if err != nil {

@@ -149,7 +149,7 @@ func (k keys) sshSigners(c Commit, text string) ([]string, error) {
 	case len(by) == 0 && late != nil:
 		return nil, late
 	case len(by) == 0:
-		return nil, fmt.Errorf("it is signed by the SSH key %s, which is no signer's", mark)
+		return nil, fmt.Errorf("no signer has the SSH key %s", mark)
 	}
 	if err := sshsig.Verify(bytes.NewReader(c.Signed), signature, signature.PublicKey, signature.HashAlgorithm, namespace); err != nil {
 		return nil, errors.New("its SSH signature does not fit the commit")
@@ -185,7 +185,7 @@ func (k keys) pgpSigners(c Commit, text string) ([]string, error) {
 	case reason != nil:
 		return nil, reason
 	}
-	return nil, fmt.Errorf("it is signed by %s, which is no signer's", issuer(data.Bytes()))
+	return nil, fmt.Errorf("no signer has %s", issuer(data.Bytes()))
 }
 
 // issuer names the key that an OpenPGP signature says it is from.

@@ -112,12 +112,12 @@ func (v view) place(node, storage string) string {
 }
 
 // guessDrag is what copies to a storage do to each other before that was seen.
-// One copy fills the wire to a file server, and most of what a disk can do; only
-// what is spread over many machines has more to give.
+// One copy fills the wire to a file server, but for the time between two; and most
+// of what a disk can do. Only what is spread over many machines has more to give.
 func guessDrag(kind string) float64 {
 	switch kind {
 	case "nfs", "cifs", "iscsi", "iscsidirect":
-		return 1
+		return 0.8
 	case "rbd", "cephfs", "glusterfs":
 		return usualDrag
 	}

@@ -2,28 +2,27 @@ package proxmox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// bestFanout is how many copies make n clones quickest; 0 unless that saves a
-// tenth. Of numbers that are nearly as good the smallest is the best.
+// worthwhile is the part of the time that a fan-out has to save. A copy takes room,
+// and the times are guessed.
+const worthwhile = 0.03
+
+// bestFanout is how many copies make n clones quickest; 0 unless that is
+// worthwhile. Of numbers that are nearly as good the smallest is the best.
 func bestFanout(n, sources, capacity, most int, s speed) int {
-	none := makespan(n, sources, 0, capacity, s)
-	quickest := none
-	for k := 1; k <= most; k++ {
-		quickest = min(quickest, makespan(n, sources, k, capacity, s))
+	spans := make([]time.Duration, most+1)
+	for k := range spans {
+		spans[k] = makespan(n, sources, k, capacity, s)
 	}
-	enough := none * 9 / 10
-	if quickest > enough {
+	quickest := slices.Min(spans)
+	if float64(quickest) > float64(spans[0])*(1-worthwhile) {
 		return 0
 	}
-	for k := 1; k <= most; k++ {
-		if makespan(n, sources, k, capacity, s) <= min(enough, quickest*103/100) {
-			return k
-		}
-	}
-	return 0
+	return slices.IndexFunc(spans, func(span time.Duration) bool { return float64(span) <= float64(quickest)*(1+worthwhile/2) })
 }
 
 // makespan is how long k copies and then n clones take, round after round: each

@@ -23,12 +23,25 @@ func (p *pace) expectation(l *lesson) expectation {
 	case !known:
 		e.usual = guessFor(l.about)
 	case s.assumed:
-		e.soonest, e.known = min(s.alone, e.usual), true
+		e.soonest, e.known = min(s.least(p.sinceLocked(l, time.Now())), e.usual), true
 	default:
 		e.soonest, e.known = e.usual, true
 	}
 	return e
 }
+
+// least is how long a task takes at least in a company in which it was never seen:
+// in a larger one as long as in the one in which it was, in a smaller one as much
+// less as if company did a few times what is assumed.
+func (s speed) least(company float64) time.Duration {
+	if s.seen == 0 {
+		return s.alone
+	}
+	more := speed{alone: time.Second, drag: min(1, doubt*s.drag)}
+	return share(s.among(s.seen), min(1, more.among(company).Seconds()/more.among(s.seen).Seconds()))
+}
+
+const doubt = 3
 
 // guessFor is about how long a task takes alone of which nothing is known.
 func guessFor(a about) time.Duration {
@@ -75,7 +88,6 @@ func (w *waiting) deadline(e expectation, leisure bool) time.Time {
 // seenAtWork puts the next look off. What may end at any time between two moments
 // is looked for half-way; what is late, after a part of the time that it took.
 func (w *waiting) seenAtWork(e expectation, now time.Time) {
-	w.lesson.running = now
 	passed := now.Sub(w.lesson.began)
 	step := share(passed, lateStep)
 	switch {

@@ -60,6 +60,7 @@ func isClone(kind string) bool { return kind == "vzclone" || kind == "qmclone" }
 // how many others share something with it. Older sightings count less and less.
 type record struct {
 	n, x, y, xx, xy float64       // sums; x others, y seconds
+	streak          int           // how many in a row were seen ended at the first look
 	busy, together  float64       // sums over sightings that waited for each other: their number, tasks a second
 	log             time.Duration // what the log told, until something was measured
 }
@@ -69,8 +70,10 @@ type speed struct {
 	alone time.Duration // when nothing else runs beside it
 	drag  float64       // how much longer, as a part of alone, for each other that runs
 	most  float64       // tasks a second that all together get done; 0 until they were seen to wait for each other
-	// assumed: nothing was seen that tells the drag.
+	// assumed: nothing was seen that tells the drag. Then seen is the company in
+	// which the task was seen, itself included, and 0 where it was not.
 	assumed bool
+	seen    float64
 }
 
 // among is the time in company, itself included.
@@ -89,7 +92,7 @@ func (s speed) side(company float64) time.Duration {
 
 // of is the speed of what has so many units.
 func (s speed) of(units float64) speed {
-	return speed{alone: time.Duration(float64(s.alone) * units), drag: s.drag, most: s.most / units, assumed: s.assumed}
+	return speed{alone: time.Duration(float64(s.alone) * units), drag: s.drag, most: s.most / units, assumed: s.assumed, seen: s.seen}
 }
 
 // drags that are assumed and believed at most. With 0 tasks do not disturb each
@@ -98,6 +101,9 @@ const (
 	usualDrag = 0.1
 	mostDrag  = 1.5
 	fading    = 0.9
+	// enoughSpread of the companies that a task was seen in, as a share of the square
+	// of their mean, lets a line through the sightings say more than chance.
+	enoughSpread = 0.03
 	// waiting is by how much longer than alone a task takes that waits for others.
 	waitingShare = 1.25
 )
@@ -109,7 +115,8 @@ func (r *record) speed(drag float64) speed {
 		return s
 	}
 	x, y := r.x/r.n, r.y/r.n
-	if spread := r.xx/r.n - x*x; spread > 0.25 && r.n > 3 {
+	s.seen = x + 1
+	if spread := r.xx/r.n - x*x; spread > max(0.25, enoughSpread*(x+1)*(x+1)) && r.n > 3 {
 		s.assumed = false
 		slope := (r.xy/r.n - x*y) / spread
 		if base := y - slope*x; base > y/20 {
@@ -149,6 +156,7 @@ type lesson struct {
 	running time.Time     // when it was last seen at work
 	logged  time.Duration // how long it took, to a second
 	inLog   bool          // logged is known
+	left    bool          // it is out of the count, since it has ended or is presumed to have
 	area    float64       // of its company when it began
 }
 
@@ -186,7 +194,7 @@ func (p *pace) begin(u upid) *lesson {
 		a.drag = 1 / float64(cores) // a task keeps about one of them busy
 	}
 	l := &lesson{about: a, node: u.node(), began: time.Now()}
-	p.countLocked(l, 1)
+	p.countLocked(l, 1, l.began)
 	l.area = p.areaLocked(l, l.began)
 	return l
 }
@@ -200,12 +208,12 @@ func (l *lesson) shares() map[string]int {
 	return map[string]int{"node " + l.node: 1, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -1}
 }
 
-func (p *pace) countLocked(l *lesson, by int) {
+func (p *pace) countLocked(l *lesson, by int, at time.Time) {
 	for name := range l.shares() {
 		if p.flying[name] == nil {
 			p.flying[name] = &company{}
 		}
-		p.flying[name].add(by, time.Now())
+		p.flying[name].add(by, at)
 	}
 }
 
@@ -278,30 +286,80 @@ func (p *pace) aboutLocked(a about) (speed, bool) {
 func (p *pace) forget(l *lesson) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.countLocked(l, -1)
+	p.leaveLocked(l, time.Now())
+}
+
+// presume takes a task out of the count that has probably ended, though nobody has
+// looked yet.
+func (p *pace) presume(l *lesson, now time.Time) {
+	took := p.expect(l)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if end := l.began.Add(took); took > 0 && end.Before(now) {
+		p.leaveLocked(l, end)
+	}
+}
+
+func (p *pace) leaveLocked(l *lesson, at time.Time) {
+	if !l.left {
+		p.countLocked(l, -1, at)
+		l.left = true
+	}
+}
+
+// atWork notes that a task was seen at work.
+func (p *pace) atWork(l *lesson, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.running = now
+	if l.left {
+		p.countLocked(l, 1, now)
+		l.left = false
+	}
 }
 
 // learn books a task that was seen ended now.
 func (p *pace) learn(l *lesson, now time.Time) {
-	took := l.took(now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	others := p.sinceLocked(l, now) - 1
-	p.countLocked(l, -1)
+	took := l.took(now, p.earlierLocked(l))
+	end := l.began.Add(took)
+	others := p.sinceLocked(l, end) - 1
+	p.leaveLocked(l, end)
 	p.recordLocked(l.subject, others, took.Seconds(), l.drag)
 	p.recordLocked(l.general, others, took.Seconds()/l.units, l.drag)
 }
 
-// took is how long a task took that was seen ended now. It ended at some time
-// since it was last seen at work; where it never was, a little earlier than seen,
-// so that the next is asked after a little sooner. What the log says is right to a
-// second, which helps with long tasks.
-func (l *lesson) took(now time.Time) time.Duration {
+// earlierLocked is by what part of its time a task probably ended before it was
+// seen ended at the first look. The more of them were, the more it may be: the
+// next is asked after sooner, until one is found at work.
+func (p *pace) earlierLocked(l *lesson) float64 {
+	r := p.known[l.subject]
+	switch {
+	case r == nil:
+		return earlier
+	case l.running.IsZero():
+		r.streak++
+	default:
+		r.streak = 0
+	}
+	return earlier * float64(min(max(1, r.streak-2), mostEarlier))
+}
+
+const (
+	earlier     = 0.05
+	mostEarlier = 2 // times that
+)
+
+// took is how long a task took that was seen ended now. It ended at some time since
+// it was last seen at work. What the log says is right to a second, which helps
+// with long tasks.
+func (l *lesson) took(now time.Time, earlier float64) time.Duration {
 	most := now.Sub(l.began)
 	if l.inLog {
 		most = min(most, l.logged+time.Second)
 	}
-	least := most * 9 / 10
+	least := share(most, 1-2*earlier)
 	if !l.running.IsZero() {
 		least = l.running.Sub(l.began)
 	}

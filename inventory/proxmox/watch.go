@@ -175,6 +175,7 @@ func (c *Cluster) nextLook() time.Time {
 	urgent := slices.ContainsFunc(w.waits, func(w *waiting) bool { return !w.leisurely })
 	scouted := map[string]bool{}
 	for _, wait := range w.waits {
+		c.presume(wait, now)
 		expect, kind := c.pace.expectation(wait.lesson), wait.lesson.subject
 		if !expect.known && scouted[kind] {
 			continue // of several of a kind that nothing is known of, one is asked about
@@ -188,6 +189,19 @@ func (c *Cluster) nextLook() time.Time {
 		return soonest
 	}
 	return next
+}
+
+func (c *Cluster) seenAtWork(wait *waiting, now time.Time) {
+	c.pace.atWork(wait.lesson, now)
+	wait.seenAtWork(c.pace.expectation(wait.lesson), now)
+}
+
+// presume lets a task that nobody hurries to look at be company only as long as it
+// should have lasted.
+func (c *Cluster) presume(wait *waiting, now time.Time) {
+	if wait.leisurely {
+		c.pace.presume(wait.lesson, now)
+	}
 }
 
 // lookAtTasks asks once and tells everybody whose task has ended.
@@ -219,6 +233,7 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 		w.failing++
 	}
 	for _, wait := range slices.Clone(w.waits) {
+		c.presume(wait, now)
 		w.recognise(wait, seen)
 		exit, ended := seen.ends[wait.upid]
 		_, over := seen.ends[wait.bulk]
@@ -230,13 +245,13 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 			wait.lesson.logged, wait.lesson.inLog = seen.took[wait.upid], true
 			c.tell(wait, ending{exit: exit})
 		case seen.running[wait.upid]:
-			wait.seenAtWork(c.pace.expectation(wait.lesson), now)
+			c.seenAtWork(wait, now)
 		case wait.upid != "":
 			unseen = append(unseen, wait)
 		case over:
 			c.tell(wait, ending{err: errNoTask})
 		default:
-			wait.seenAtWork(c.pace.expectation(wait.lesson), now)
+			c.seenAtWork(wait, now)
 		}
 	}
 	return unseen
@@ -295,7 +310,7 @@ func (c *Cluster) askFor(ctx context.Context, wait *waiting) {
 	case says(err, "no such task"):
 		c.tell(wait, ending{err: err})
 	default:
-		wait.seenAtWork(c.pace.expectation(wait.lesson), time.Now())
+		c.seenAtWork(wait, time.Now())
 	}
 }
 

@@ -91,6 +91,8 @@
 //
 //	foreign  <cluster>/foreign/<vmid>: a guest without our mark, attributes as
 //	         a guest's, and "why" where it carries a mark that is not its own
+//	backup   <cluster>/backup/<vmid>: a VMID that nobody has and backups are there
+//	         of, so that it is not handed out again
 //	node     <cluster>/node/<name>: status online|offline, cores, memory (MiB), used (MiB)
 //	storage  <cluster>/storage/<node>/<name>: size, used (GiB), shared 0|1
 //	template <cluster>/template/<vmid>: type, name, node, disk (GiB), storage

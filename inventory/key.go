@@ -20,6 +20,7 @@ const (
 	KindFilter      = "filter"
 
 	KindForeign  = "foreign"
+	KindBackup   = "backup"
 	KindNode     = "node"
 	KindStorage  = "storage"
 	KindTemplate = "template"

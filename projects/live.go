@@ -42,6 +42,8 @@ func indexLive(live []inventory.Resource) *liveState {
 		case inventory.KindForeign:
 			l.guest(r, r.Key.Name())
 			l.foreign = append(l.foreign, r)
+		case inventory.KindBackup: // of a guest that is gone; its VMID is not free yet
+			l.takeVMID(r, r.Key.Name())
 		case inventory.KindTemplate:
 			l.guest(r, r.Key.Name())
 			l.templates[system] = append(l.templates[system], *r)
@@ -62,15 +64,8 @@ func indexLive(live []inventory.Resource) *liveState {
 // guest takes the VMID, the MACs and the static addresses of anything that
 // stands on Proxmox, ours or not.
 func (l *liveState) guest(r *inventory.Resource, vmid string) {
-	l.byKey[r.Key] = r
+	l.takeVMID(r, vmid)
 	l.sources = append(l.sources, r)
-	system := r.Key.System()
-	if l.vmids[system] == nil {
-		l.vmids[system] = map[int]inventory.Key{}
-	}
-	if n, err := strconv.Atoi(vmid); err == nil {
-		l.vmids[system][n] = r.Key
-	}
 	for name := range strings.SplitSeq(r.Attrs["nets"], ",") {
 		mac := strings.ToUpper(r.Attrs[name+".mac"])
 		if mac != "" {
@@ -85,6 +80,17 @@ func (l *liveState) guest(r *inventory.Resource, vmid string) {
 				l.addresses[p.Addr()] = mac
 			}
 		}
+	}
+}
+
+func (l *liveState) takeVMID(r *inventory.Resource, vmid string) {
+	l.byKey[r.Key] = r
+	system := r.Key.System()
+	if l.vmids[system] == nil {
+		l.vmids[system] = map[int]inventory.Key{}
+	}
+	if n, err := strconv.Atoi(vmid); err == nil {
+		l.vmids[system][n] = r.Key
 	}
 }
 

@@ -187,6 +187,8 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 			"rootfs": "vol-ceph-1:vm-" + vmid + "-disk-0,size=4G", "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:0F:0F:0F,type=veth",
 		}}))
 		s.digest = s.foreign()
+	case "backup": // pve backup NAME: by the nightly job
+		ts.Check(pve.AddBackup("dirs-nfs", s.must(ts, args[1]).VMID))
 	case "down":
 		pve.NodeDown(args[1])
 	case "up":

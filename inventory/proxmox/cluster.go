@@ -43,6 +43,7 @@ type Cluster struct {
 	planned     map[string]int           // copies of a template that there are to be
 	version     release                  // zero until it was asked for
 	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage
+	backups     map[string]backups       // which VMIDs have some, by storage
 	glances     map[at]*glance           // looks that others may still join
 	noBulk      bool                     // the server refused to start guests together
 }

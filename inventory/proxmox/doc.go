@@ -63,7 +63,7 @@
 // against the double, one privilege at a time):
 //
 //	Datastore.AllocateSpace Datastore.Audit Pool.Allocate Pool.Audit SDN.Use Sys.Audit
-//	VM.Allocate VM.Audit VM.Clone VM.Config.CPU VM.Config.Disk VM.Config.Memory
+//	VM.Allocate VM.Audit VM.Backup VM.Clone VM.Config.CPU VM.Config.Disk VM.Config.Memory
 //	VM.Config.Network VM.Config.Options VM.Migrate VM.PowerMgmt
 //
 // # Adding to it

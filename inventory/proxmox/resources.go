@@ -27,7 +27,7 @@ type line struct {
 	vmid, node, status, name string
 	pool, tags, lock         string
 	template, shared         string // 0 | 1
-	storage, plugin          string
+	storage, plugin, content string
 	maxCPU, maxMem, maxDisk  string // bytes
 	mem, disk                string // bytes
 }
@@ -42,7 +42,7 @@ func (l *line) UnmarshalJSON(data []byte) error {
 	*l = line{
 		kind: get("type"), vmid: get("vmid"), node: get("node"), status: get("status"), name: get("name"),
 		pool: get("pool"), tags: get("tags"), lock: get("lock"), template: get("template"), shared: get("shared"),
-		storage: get("storage"), plugin: get("plugintype"), maxCPU: get("maxcpu"), maxMem: get("maxmem"), maxDisk: get("maxdisk"),
+		storage: get("storage"), plugin: get("plugintype"), content: get("content"), maxCPU: get("maxcpu"), maxMem: get("maxmem"), maxDisk: get("maxdisk"),
 		mem: get("mem"), disk: get("disk"),
 	}
 	return nil

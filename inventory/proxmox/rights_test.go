@@ -13,7 +13,7 @@ import (
 // rights are the least privileges of provost's role, on "/".
 var rights = []string{
 	"Datastore.AllocateSpace", "Datastore.Audit", "Pool.Allocate", "Pool.Audit", "SDN.Use", "Sys.Audit",
-	"VM.Allocate", "VM.Audit", "VM.Clone", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
+	"VM.Allocate", "VM.Audit", "VM.Backup", "VM.Clone", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory",
 	"VM.Config.Network", "VM.Config.Options", "VM.Migrate", "VM.PowerMgmt",
 }
 
@@ -58,6 +58,10 @@ func TestEachRightIsNeeded(t *testing.T) {
 // not possible or cannot be seen, "" for nothing.
 func (r *rig) life(t *testing.T) string {
 	t.Helper()
+	r.sim.AddStorage("pbs", "pbs", []string{"backup"}, true, 1000)
+	if err := r.sim.AddBackup("pbs", 20444); err != nil {
+		t.Fatal(err)
+	}
 	c := r.open(t)
 	ct, ctPower := container("vm-a", 20001)
 	vm, vmPower := machine("vm-b", 20002)
@@ -86,6 +90,9 @@ func (r *rig) life(t *testing.T) string {
 		if v := items[key][attr]; v == "" || v == "0" {
 			return "cannot see " + attr + " of " + string(key)
 		}
+	}
+	if _, there := items["cri/backup/20444"]; !there {
+		return "cannot see the backups of a guest that is gone"
 	}
 	if o := apply(c, deletion(vm)); o.State != inventory.StateDone {
 		return o.Error

@@ -123,6 +123,11 @@ func (d *differ) want(want, have *inventory.Resource) Step {
 			step.Action = inventory.Replace
 		}
 	}
+	if step.Action == inventory.Create {
+		if reason := d.frozen.unsure(want); reason != "" {
+			step.Gate, step.Reason = GateFrozen, reason
+		}
+	}
 	if reason := d.frozen.reason(want); reason != "" {
 		step.Gate, step.Reason = GateFrozen, reason
 	}

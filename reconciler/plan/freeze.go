@@ -33,6 +33,18 @@ func (f freezer) reason(r *inventory.Resource) string {
 	return ""
 }
 
+// unsure says why a guest must not be made: whether its VMID may be handed out
+// depends on whose backups there are.
+func (f freezer) unsure(want *inventory.Resource) string {
+	if want.Key.Kind() != inventory.KindGuest {
+		return ""
+	}
+	if reason, ok := f[inventory.Key(want.Key.System()+"/"+inventory.KindBackup)]; ok {
+		return "its VMID may be one that has backups: " + reason
+	}
+	return ""
+}
+
 // containers are the key itself and the observed thing it lives in: a record
 // lives in a zone and a reservation in a scope, which may be unread by
 // themselves.

@@ -193,3 +193,18 @@ func TestRetainedLife(t *testing.T) {
 		}
 	})
 }
+
+// While nobody can tell which VMIDs have backups, no new guest gets one.
+func TestUnreadBackupsHoldUpCreation(t *testing.T) {
+	live := []inventory.Resource{guest("vm-a", alice, "vmid", "20001", "memory", "512")}
+	in := Input{
+		Live:    live,
+		Desired: []inventory.Resource{with(live[0], func(r *inventory.Resource) { r.Attrs["memory"] = "1024" }), guest("vm-b", bob, "vmid", "20002")},
+		Unknown: []inventory.Unknown{{Prefix: "cri/backup/", Reason: "storage pbs is down"}},
+	}
+	for _, s := range Diff(in).Steps {
+		if want := s.Action == inventory.Create; s.Blocked() != want {
+			t.Error(line(s))
+		}
+	}
+}

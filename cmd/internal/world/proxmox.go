@@ -18,7 +18,7 @@ import (
 // README.md, so that the demo fails where the table lacks something.
 var Privileges = map[string][]string{
 	"/":                       {"Sys.Audit"},
-	"/vms":                    {"VM.Audit", "VM.Allocate", "VM.Clone", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Disk", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Migrate"},
+	"/vms":                    {"VM.Audit", "VM.Allocate", "VM.Backup", "VM.Clone", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Disk", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Migrate"},
 	"/pool":                   {"Pool.Audit", "Pool.Allocate", "VM.Allocate"},
 	"/storage":                {"Datastore.Audit", "Datastore.AllocateSpace"},
 	"/sdn/zones/localnetwork": {"SDN.Use"},

@@ -28,6 +28,18 @@ func (c *Cluster) AddOSTemplate(storage, file string) error {
 	return nil
 }
 
+// AddBackup puts a backup of a guest, which need not exist any more, on a storage.
+func (c *Cluster) AddBackup(storage string, vmid int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.storages[storage]
+	if s == nil {
+		return fmt.Errorf("cannot add a backup of %d: there is no storage %s", vmid, storage)
+	}
+	s.backups = append(s.backups, vmid)
+	return nil
+}
+
 // AddPool adds an empty pool; "a/b" needs "a".
 func (c *Cluster) AddPool(name, comment string) {
 	c.mu.Lock()

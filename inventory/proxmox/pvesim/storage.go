@@ -18,6 +18,7 @@ type storage struct {
 	size      int64
 	nodes     []string // nil: all
 	templates []string // file names under vztmpl/
+	backups   []int    // VMIDs, one a backup
 }
 
 func (s *storage) on(n *node) bool {
@@ -232,12 +233,25 @@ func (k *call) getContent() (any, error) {
 			"format": templateFormat(file), "size": 120 << 20, "ctime": 0})
 	}
 	rows = append(rows, k.c.volumes(s, k.node)...)
+	rows = append(rows, k.backups(s)...)
 	return slices.DeleteFunc(rows, func(r map[string]any) bool {
 		if want := k.str("content"); want != "" && r["content"] != want {
 			return true
 		}
 		return k.has("vmid") && fmt.Sprint(r["vmid"]) != k.str("vmid")
 	}), nil
+}
+
+// backups are those that the caller may see; the others are left out without a word.
+func (k *call) backups(s *storage) []map[string]any {
+	var rows []map[string]any
+	for i, vmid := range s.backups {
+		if k.c.can(k.who, "/storage/"+s.name, "Datastore.Allocate") || k.c.can(k.who, fmt.Sprintf("/vms/%d", vmid), "VM.Backup") {
+			rows = append(rows, map[string]any{"volid": fmt.Sprintf("%s:backup/vzdump-%d-%d.tar.zst", s.name, vmid, i),
+				"content": "backup", "format": "tar.zst", "size": 1 << 30, "vmid": vmid, "ctime": 0})
+		}
+	}
+	return rows
 }
 
 func templateFormat(file string) string {

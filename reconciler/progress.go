@@ -153,7 +153,11 @@ func (k kinds) String() string {
 	if len(names) == 0 {
 		return "other changes"
 	}
-	return "their " + strings.Join(names, " and ")
+	last := len(names) - 1
+	if last > 0 {
+		return "their " + strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	return "their " + names[0]
 }
 
 func (w *walk) obstacle(t *task, now time.Time) obstacle {

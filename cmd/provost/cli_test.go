@@ -249,7 +249,7 @@ func TestDemoInterrupted(t *testing.T) {
 type interrupter struct{ stop func() }
 
 func (i interrupter) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("done")) {
+	if bytes.Contains(p, []byte("running")) {
 		i.stop()
 	}
 	return len(p), nil

@@ -41,7 +41,7 @@ Example:
 			flags.Float64Var(&d.speed, "speed", 1, "let the cluster be `N` times faster than the preset")
 			flags.Uint64Var(&d.seed, "seed", 1, "`N` from which the students' names are drawn")
 			flags.StringVar(&d.listen, "listen", "127.0.0.1:0", "`ADDRESS` of the daemon's pages; port 0 takes a free one")
-			d.logs = addLogFlags(flags, "info")
+			d.logs = addLogFlags(flags, "")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				d.terminal = t
 				return d.run(ctx)
@@ -131,10 +131,13 @@ func (d *demo) run(ctx context.Context) (code int, err error) {
 	return d.stay(ctx, logFile)
 }
 
-// openLog logs beside the campus when somebody watches, else to stderr.
+// openLog logs beside the campus when somebody watches. Else it goes to stderr, and
+// only what went wrong unless more is asked for: progress is told by the view.
 func (d *demo) openLog(dir string) (path string, err error) {
 	var w io.Writer = d.terminal.err
+	level := "warn"
 	if isTerminal(d.terminal.out) {
+		level = "info"
 		path = filepath.Join(dir, "provost.log")
 		file, err := os.Create(path)
 		if err != nil {
@@ -142,6 +145,7 @@ func (d *demo) openLog(dir string) (path string, err error) {
 		}
 		w = file // closed with the process
 	}
+	d.logs.level = cmp.Or(d.logs.level, level)
 	d.log, err = d.logs.open(w)
 	return path, err
 }
@@ -189,6 +193,7 @@ func (d *demo) converge(ctx context.Context) (*reconciler.Pass, error) {
 		case p := <-d.passes:
 			printResults(d.terminal.out, p)
 			if p.Converged() {
+				d.account(p)
 				return p, nil
 			}
 		case <-ctx.Done():

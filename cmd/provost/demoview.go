@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
+	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/projects/example"
 	"github.com/provost-dev/provost/reconciler"
 )
@@ -39,6 +42,32 @@ Configuration                %[6]s
 		fmt.Fprintf(w, "Log                          %s\n", logFile)
 	}
 	fmt.Fprintln(w, "\nCtrl-C ends it and leaves nothing behind.")
+}
+
+// account says what the machines of a pass took.
+func (d *demo) account(p *reconciler.Pass) {
+	made := 0
+	for _, r := range p.Results {
+		if r.Key.Kind() == inventory.KindGuest && r.Action == inventory.Create && r.State == inventory.StateDone {
+			made++
+		}
+	}
+	if made == 0 {
+		return
+	}
+	took := p.Finished.Sub(p.Started)
+	w := d.terminal.out
+	fmt.Fprintf(w, "%d machines made, %s, with %.1f requests to Proxmox each.\n",
+		made, perTime(float64(made)/took.Seconds()), float64(len(d.world.PVE.Requests()))/float64(made))
+	var sent []string
+	for i, server := range d.world.Windows {
+		sent = append(sent, fmt.Sprintf("%d to dc%d", server.Commands().Verbs["apply"], i+1))
+	}
+	fmt.Fprintf(w, "Commands that write DNS and DHCP: %s.\n", strings.Join(sent, ", "))
+	if d.speed > 1 {
+		fmt.Fprintf(w, "The cluster was played %g times faster: at its own pace this takes about %s.\n",
+			d.speed, strings.TrimSuffix(time.Duration(float64(took)*d.speed).Round(time.Minute).String(), "0s"))
+	}
 }
 
 // teller tells of each commit and each request once, and of what was put right

@@ -35,8 +35,9 @@ func newLiveView(w io.Writer, colours palette) *liveView {
 }
 
 const (
-	liveRows = 5           // running changes that are shown
-	liveTick = time.Second // between two pictures while nothing happens
+	liveRows     = 6           // running changes that are shown
+	liveRowsEach = 3           // of one sort
+	liveTick     = time.Second // between two pictures while nothing happens
 )
 
 func (v *liveView) show(p reconciler.Progress) {
@@ -83,16 +84,30 @@ func (v *liveView) picture(p reconciler.Progress) []string {
 	if p.Ended() == p.Total {
 		return lines
 	}
-	for _, key := range first(slices.Sorted(maps.Keys(v.doing)), liveRows) {
+	shown := v.examples()
+	for _, key := range shown {
 		lines = append(lines, fmt.Sprintf("  %-40s %s", key, v.doing[key]))
 	}
-	if more := len(v.doing) - liveRows; more > 0 {
+	if more := len(v.doing) - len(shown); more > 0 {
 		lines = append(lines, fmt.Sprintf("  … and %d more", more))
 	}
 	for _, wait := range first(p.Waiting, waitRows) {
 		lines = append(lines, "  "+v.colours.paint(yellow, wait.String()))
 	}
 	return lines
+}
+
+// examples are some of what runs, a few of each sort, by key.
+func (v *liveView) examples() []inventory.Key {
+	var some []inventory.Key
+	sort := map[string]int{}
+	for _, key := range slices.Sorted(maps.Keys(v.doing)) {
+		verb, _, _ := strings.Cut(v.doing[key], " ")
+		if sort[verb]++; sort[verb] <= liveRowsEach && len(some) < liveRows {
+			some = append(some, key)
+		}
+	}
+	return some
 }
 
 // bar reads "cri [████████····]  80/240  12 a minute".
@@ -105,9 +120,17 @@ func (v *liveView) bar(p reconciler.Progress, s reconciler.Share) string {
 	full := cells * s.Ended() / s.Total
 	text := fmt.Sprintf("%-*s [%s%s] %*d/%d", name, s.System, v.colours.paint(green, strings.Repeat("█", full)), strings.Repeat("·", cells-full), digits, s.Done, s.Total)
 	if rate := v.gauge.rate(s); rate > 0 && s.Ended() < s.Total {
-		text += fmt.Sprintf("  %.0f a minute", rate*60)
+		text += "  " + perTime(rate)
 	}
 	return text
+}
+
+// perTime reads "12 a minute" or "33 a second".
+func perTime(rate float64) string {
+	if rate >= 2 {
+		return fmt.Sprintf("%.0f a second", rate)
+	}
+	return fmt.Sprintf("%.0f a minute", rate*60)
 }
 
 // summary reads "1m12s, about 40s left, 16 cloning, 8 starting, 2 failed".

@@ -222,7 +222,7 @@ func TestLiveViewShowsFewRows(t *testing.T) {
 			p.Events = append(p.Events, inventory.Event{Key: inventory.Key("cri/guest/" + string(letter)), Text: "cloning"})
 		}
 		v.show(p)
-		if v.drawn != liveRows+2 || !bytes.Contains(out.Bytes(), []byte("… and 15 more")) {
+		if v.drawn != liveRowsEach+2 || !bytes.Contains(out.Bytes(), []byte("… and 17 more")) {
 			t.Errorf("%d lines are drawn:\n%s", v.drawn, out.String())
 		}
 		v.show(reconciler.Progress{Tally: reconciler.Tally{Total: 20, Done: 20}})

@@ -108,6 +108,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 	defer giveBack()
 	if !j.c.stillPays(plan, r) {
 		j.say("not copying %s any more: that would win nothing", plan.source.vmid)
+		j.c.unplanCopy(r.Attrs["source"])
 		return nil
 	}
 	j.say("copying %s", plan.source.vmid)

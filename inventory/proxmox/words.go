@@ -76,6 +76,13 @@ func (c *Cluster) notePlanned(changes []inventory.Change) {
 	c.planned = planned
 }
 
+// unplanCopy forgets a copy that will not be made.
+func (c *Cluster) unplanCopy(source string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.planned[source]--
+}
+
 func (c *Cluster) plannedCopies(source string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,7 @@ package gitea
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -62,6 +63,75 @@ func TestRealServer(t *testing.T) {
 	}
 	if len(rows) != 3 { // pending, failed, success: running is pending, the second success stands
 		t.Errorf("%d statuses were written, want 3", len(rows))
+	}
+	realPeople(t, admin, config)
+}
+
+// realPeople asks the server who is in a team, and who pushed by the API and by
+// the merge button.
+func realPeople(t *testing.T, admin *api.Client, config Config) {
+	t.Helper()
+	f, err := New(config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, _, err := admin.CreateOrg(api.CreateOrgOption{Name: "campus"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"teachers", "old-teachers"} {
+		team, _, err := admin.CreateTeam("campus", api.CreateTeamOption{Name: name, Permission: api.AccessModeRead, Units: []api.RepoUnitType{api.RepoUnitCode}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "teachers" {
+			if _, err := admin.AddTeamMember(team.ID, "bot"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for group, want := range map[string]string{"campus/teachers": "[bot]", "campus/old-teachers": "[]"} {
+		if got, err := f.Members(t.Context(), group); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("members of %s: %v, %v", group, got, err)
+		}
+	}
+	if got, err := f.Members(t.Context(), "campus/nobody"); err == nil {
+		t.Errorf("members of nobody: %v", got)
+	}
+	for _, change := range []func() error{
+		func() error {
+			_, _, err := admin.CreateFile("bot", "infra", "direct.yaml", api.CreateFileOptions{
+				FileOptions: api.FileOptions{BranchName: "main", Message: "direct"}, Content: "YTogMQo="})
+			return err
+		},
+		func() error {
+			for range 100 { // it first looks whether there are conflicts
+				merged, _, err := admin.MergePullRequest("bot", "infra", 1, api.MergePullRequestOption{Style: api.MergeStyleMerge})
+				if err != nil || merged {
+					return err
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			return errors.New("it was not merged")
+		},
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		b, _, err := admin.GetRepoBranch("bot", "infra", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pushers map[string]string
+		for range 50 { // activities are noted in a queue
+			if pushers, err = f.Pushers(t.Context(), "main", b.Commit.ID); err != nil || pushers[b.Commit.ID] != "" {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err != nil || pushers[b.Commit.ID] != "bot" {
+			t.Errorf("pushers of %s: %v, %v", b.Commit.ID, pushers, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package reconciler_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,15 +108,18 @@ const thinkingProject = `- hostname: srv%d-%d.cri.local.isima.fr
 type situation struct {
 	servers float64 // the share of guests that projects declare in full; the others are students'
 	fresh   bool    // nothing stands yet, or everything is as it should be
+	known   bool    // the last pass has read the same commit
 }
 
 // semester is nine students' machines for each server, as campuses are.
 const semester = 0.1
 
 var situations = map[string]situation{
-	"unchanged":                   {servers: semester},
+	"unchanged":                   {servers: semester, known: true},
+	"pushed":                      {servers: semester}, // a commit that changes nothing, which only reading shows
 	"all new":                     {servers: semester, fresh: true},
-	"declared in full, unchanged": {servers: 1},
+	"declared in full, unchanged": {servers: 1, known: true},
+	"declared in full, pushed":    {servers: 1},
 	"declared in full, all new":   {servers: 1, fresh: true},
 }
 
@@ -197,7 +201,9 @@ var stageNames = [stages]string{"decode", "expand", "diff", "policy", "order"}
 
 // thinker makes the part of a pass that asks nobody anything.
 type thinker struct {
+	situation
 	tree   projects.Tree
+	memory projects.Memory
 	live   []inventory.Resource
 	engine *policies.Engine
 }
@@ -205,9 +211,9 @@ type thinker struct {
 // newThinker has its rules compiled: a daemon does that when they change, and not in every pass.
 func newThinker(tb testing.TB, n int, s situation) *thinker {
 	tb.Helper()
-	t := &thinker{tree: thinkingTree(n, s.servers), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
+	t := &thinker{situation: s, tree: thinkingTree(n, s.servers), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
 	if !s.fresh {
-		t.live = asDesired(projects.Load(t.tree).Desired(t.live))
+		t.live = asDesired(t.memory.Load(t.tree).Desired(t.live))
 	}
 	if _, err := t.engine.Check(tb.Context(), reconciler.PolicyInput{Rules: t.tree}); err != nil {
 		tb.Fatal(err)
@@ -226,7 +232,10 @@ type thought struct {
 
 // think does all stages as [reconciler.Reconciler.RunOnce] does them, each within a call of around.
 func (t *thinker) think(ctx context.Context, around func(stage, func())) (th thought, err error) {
-	around(decode, func() { th.campus = projects.Load(t.tree) })
+	if !t.known {
+		t.memory = projects.Memory{}
+	}
+	around(decode, func() { th.campus = t.memory.Load(t.tree) })
 	around(expand, func() { th.desired = th.campus.Desired(t.live) })
 	around(diff, func() {
 		p := plan.Diff(plan.Input{Desired: th.desired.Resources, Live: t.live, Unknown: th.desired.Frozen, FrozenFiles: th.desired.Files})
@@ -261,7 +270,9 @@ func (th thought) check(tb testing.TB, err error, n int, fresh bool) {
 }
 
 // decodeOnly does what any program must that reads these files with this
-// library: strict nodes with their places, as decoding begins here too, or plain values.
+// library. Values are what goals are held against: a program that wants to know
+// what a file says ends with values, and cannot do with less. Decoding into
+// nodes, as decoding begins here too, is printed beside it.
 func decodeOnly(tree projects.Tree, target func() any) error {
 	for path, f := range tree {
 		loader, err := yaml.NewLoader(bytes.NewReader(f.Data))
@@ -315,10 +326,10 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// median by processor time of several runs.
-func median(runs []cost) cost {
-	slices.SortFunc(runs, func(a, b cost) int { return int(a.cpu - b.cpu) })
-	return runs[len(runs)/2]
+// least is the cheapest of several runs: what others do on a machine, and to its
+// caches, only ever adds.
+func least(runs []cost) cost {
+	return slices.MinFunc(runs, func(a, b cost) int { return cmp.Compare(a.cpu, b.cpu) })
 }
 
 func (c cost) plus(d cost) cost { return cost{c.cpu + d.cpu, c.bytes + d.bytes} }
@@ -327,14 +338,14 @@ func (c cost) per(n int) string {
 	return fmt.Sprintf("%6.1f µs %6.1f kB", float64(c.cpu.Microseconds())/float64(n), float64(c.bytes)/float64(n)/1024)
 }
 
-// study thinks a campus through several times and gives the median cost of each
+// study thinks a campus through several times and gives the least cost of each
 // stage, of the whole, and of decoding alone.
 func study(t *testing.T, n int, s situation) map[string]cost {
 	t.Helper()
 	thinker := newThinker(t, n, s)
 	costs := map[string][]cost{}
 	note := func(name string, c cost) { costs[name] = append(costs[name], c) }
-	for range 3 {
+	for range 5 {
 		var whole cost
 		th, err := thinker.think(t.Context(), func(at stage, work func()) {
 			c := measure(work)
@@ -349,19 +360,28 @@ func study(t *testing.T, n int, s situation) map[string]cost {
 			t.Fatal(err)
 		}
 	}
-	medians := map[string]cost{}
+	cheapest := map[string]cost{}
 	for name, runs := range costs {
-		medians[name] = median(runs)
+		cheapest[name] = least(runs)
 	}
-	return medians
+	return cheapest
 }
 
-// TestThinkingGrowsWithTheCampus holds thinking to linear growth: ten times the
-// guests take at most eleven times the memory. Of processor time it asks less,
-// because a large heap fits no cache. It prints what docs/performance.md says.
+// Goals, and what is asked of a machine that has other things to do. Processor
+// time is measured with its noise, and a large heap fits no cache.
+const (
+	mostGrowth    = 11 // of memory, where the guests are ten times as many
+	mostSlowdown  = 20 // of processor time
+	mostUnchanged = 3  // times what decoding into values takes
+	mostPushed    = 4.5
+	mostNew       = 6
+)
+
+// TestThinkingGrowsWithTheCampus holds thinking to linear growth, and to a few
+// times what decoding alone takes. It prints what docs/performance.md says.
 func TestThinkingGrowsWithTheCampus(t *testing.T) {
 	const small, large = 1_000, 10_000
-	for _, name := range []string{"unchanged", "all new"} {
+	for name, most := range map[string]float64{"unchanged": mostUnchanged, "pushed": mostPushed, "all new": mostNew} {
 		s := situations[name]
 		t.Run(name, func(t *testing.T) {
 			few, many := study(t, small, s), study(t, large, s)
@@ -373,10 +393,13 @@ func TestThinkingGrowsWithTheCampus(t *testing.T) {
 				t.Logf("the whole takes %.1f times what decoding into %s takes, %.1f times of %d guests",
 					times(few["whole"].cpu, few[plain].cpu), plain, times(many["whole"].cpu, many[plain].cpu), large)
 			}
-			if grown := times(many["whole"].bytes, few["whole"].bytes); grown > 11 {
+			if ratio := times(many["whole"].cpu, many["values"].cpu); ratio > most {
+				t.Errorf("the whole takes %.1f times what decoding into values takes, more than %.1f", ratio, most)
+			}
+			if grown := times(many["whole"].bytes, few["whole"].bytes); grown > mostGrowth {
 				t.Errorf("ten times the guests take %.1f times the memory", grown)
 			}
-			if grown := times(many["whole"].cpu, few["whole"].cpu); grown > 20 {
+			if grown := times(many["whole"].cpu, few["whole"].cpu); grown > mostSlowdown {
 				t.Errorf("ten times the guests take %.1f times the processor time", grown)
 			}
 		})

@@ -51,12 +51,13 @@ func (m *memory) Apply(_ context.Context, changes []inventory.Change, _ func(inv
 type repo struct {
 	tree      projects.Tree
 	proposals []Proposal
+	refused   []Refusal
 	down      error
 	statuses  map[string][]Status // by commit, in order
 }
 
 func (r *repo) Latest(context.Context) (Snapshot, error) {
-	return Snapshot{Commit: "c0ffee00c0ffee00", Branch: "main", Author: "Camille", Subject: "test", Tree: r.tree}, r.down
+	return Snapshot{Commit: "c0ffee00c0ffee00", Branch: "main", Author: "Camille", Subject: "test", Tree: r.tree, Refused: r.refused}, r.down
 }
 
 func (r *repo) Proposals(context.Context, Snapshot) ([]Proposal, error) { return r.proposals, nil }

@@ -50,6 +50,8 @@
 //	create.boot     new: the mark remembers that provost has yet to start it once
 //	create.workspace  the workspace of its file, for policies
 //	lock         live only: create, disk, clone, backup, …
+//	stale        live only, on templates and foreign guests too: what to do about a
+//	             lock that no task holds
 //	raw          live only: "1" on a clone that is yet to be configured; what it
 //	             has is its source's, or was drawn by the server
 //	retired      YYYY-MM-DD, kept in the mark: since that day nothing declares

@@ -42,6 +42,7 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b.assignNodes()
 	b.produce()
 	b.freeze()
+	b.reportLocks()
 	b.out.Problems = sortProblems(b.out.Problems)
 	return b.out
 }

@@ -82,7 +82,7 @@ func (b *builder) newPool(c *cluster) *vmidPool {
 	pool := &vmidPool{first: c.first, size: c.last - c.first + 1, next: map[int]int{}, busy: map[int]string{}}
 	for vmid, key := range b.live.vmids[c.name] {
 		lock := b.live.byKey[key].Attrs["lock"]
-		if key.Kind() == inventory.KindForeign && slices.Contains([]string{"create", "clone"}, lock) {
+		if key.Kind() == inventory.KindForeign && slices.Contains([]string{"create", "clone"}, lock) && b.live.byKey[key].Attrs["stale"] == "" {
 			pool.busy[vmid] = lock // whoever's first choice this is must wait and see
 			continue
 		}

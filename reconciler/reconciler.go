@@ -64,9 +64,9 @@ type Reconciler struct {
 	History func(*Pass)         // told of the pass after each stage
 	Retry   func(n int) Backoff // default DefaultBackoff
 
-	// answered is the commit of the last pass. What stands on it is its verdict,
+	// Answered is the commit of the last pass, of this process or of one before. What stands on it is its verdict,
 	// which the first steps of another pass over it must not hide again.
-	answered string
+	Answered string
 	barred   string          // why this turn may apply nothing, or ""
 	memory   projects.Memory // of what the branch declared in the last pass
 }

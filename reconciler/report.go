@@ -66,7 +66,7 @@ func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) 
 		ctx = context.WithoutCancel(ctx)
 	}
 	r.status(ctx, pass, applyStatus(pass, r.paused()))
-	r.answered = pass.Commit
+	r.Answered = pass.Commit
 	r.publish(pass)
 	r.Log.Info("pass ends", "pass", pass.ID, "commit", short(pass.Commit), "changed", pass.Changed(), "failed", pass.Failed(),
 		"blocked", len(pass.Plan.BlockedSteps()), "problems", len(pass.Errors()), "unread", len(pass.Unknown),
@@ -76,7 +76,7 @@ func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) 
 // early writes what the end of the pass will write over. It is news only on a
 // commit that has no verdict yet.
 func (r *Reconciler) early(ctx context.Context, pass *Pass, s Status) {
-	if r.answered != pass.Commit {
+	if r.Answered != pass.Commit {
 		r.status(ctx, pass, s)
 	}
 }

@@ -31,6 +31,9 @@ func openState(c *Config, history *reconciler.History, r *reconciler.Reconciler,
 	if err != nil || dropped > 0 {
 		log.Warn("not all earlier passes can be shown", "dropped", dropped, "error", err)
 	}
+	if last := history.Last(); last != nil {
+		r.Answered = last.Commit
+	}
 	source, ok := r.Source.(keeper)
 	if !ok {
 		return store, nil

@@ -45,6 +45,8 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 		return j.makeCopy(ctx)
 	case kind == kindCopy && ch.Action == inventory.Delete:
 		return j.removeCopy(ctx)
+	case kind == inventory.KindTemplate && ch.Action == inventory.Update:
+		return j.unlockTemplate(ctx)
 	case kind != inventory.KindGuest:
 		return failf("cannot %s %s: Proxmox has nothing of that kind to change", ch.Action, ch.Key)
 	}

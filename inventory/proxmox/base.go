@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -36,6 +37,16 @@ func (v view) cloneSources(r inventory.Resource) ([]template, error) {
 				sources = append(sources[:len(sources):len(sources)], copied)
 			}
 		}
+	}
+	var stuck string
+	sources = slices.DeleteFunc(slices.Clone(sources), func(t template) bool {
+		if t.stuck != "" {
+			stuck = t.stuck
+		}
+		return t.stuck != ""
+	})
+	if len(sources) == 0 {
+		return nil, errors.New(stuck)
 	}
 	return sources, nil
 }

@@ -35,7 +35,8 @@ type Cluster struct {
 	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
 	// Since the last listing: VMIDs that were used, and guests that were made.
 	occupied map[string]bool
-	making   map[string]bool // VMIDs that a change of this process is about, whose intents it keeps
+	locks    map[string]heldLock // by VMID: locks that no task was seen to hold
+	making   map[string]bool     // VMIDs that a change of this process is about, whose intents it keeps
 	born     map[string]born
 	// startAtOnce are guests that their creation may start, by the guest's key.
 	startAtOnce map[inventory.Key]bool
@@ -82,6 +83,7 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		glances:  map[at]*glance{},
 		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
+		locks:    map[string]heldLock{},
 		making:   map[string]bool{},
 		born:     map[string]born{},
 	}

@@ -28,6 +28,9 @@ type Config struct {
 	// Trials are the VMIDs for guests that provost makes to time a cluster, see
 	// [Cluster.Time]. Nothing else may be there then: "990001000-990001099".
 	Trials string `yaml:"trials"`
+	// StaleLocks says what becomes of a lock that no task holds: "report" (the
+	// default), or "clear", which takes the word "unlock" of SSHConfig.
+	StaleLocks string `yaml:"stale_locks"`
 	// StateDir is where intents are kept; empty keeps none.
 	StateDir string `yaml:"state_dir"`
 	// TaskTimeout is how long one task is waited for. It goes on without us.
@@ -41,6 +44,11 @@ type Config struct {
 //
 //	restrict,command="cd /etc/pve && case $SSH_ORIGINAL_COMMAND in versions) exec tar -cf - .vmlist;;
 //	*) exec tar -cf - .vmlist nodes/*/lxc nodes/*/qemu-server;; esac" ssh-ed25519 …
+//
+// Where stale_locks is "clear", two more words stand before the "*)":
+//
+//	unlock\ lxc\ [0-9]*) exec pct unlock "${SSH_ORIGINAL_COMMAND##* }";;
+//	unlock\ qemu\ [0-9]*) exec qm unlock "${SSH_ORIGINAL_COMMAND##* }";;
 //
 // The word is compared and nothing else. A command without the case, which gives
 // all files every time, works as well: then a pass over an unchanged campus makes
@@ -75,6 +83,7 @@ func (c Config) withDefaults() Config {
 	c.Trials = cmp.Or(c.Trials, "990001000-990001099")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
 	c.StopTimeout = cmp.Or(c.StopTimeout, time.Minute)
+	c.StaleLocks = cmp.Or(c.StaleLocks, staleReport)
 	c.SSH.User = cmp.Or(c.SSH.User, "root")
 	return c
 }
@@ -95,6 +104,12 @@ func (c Config) check() error {
 	}
 	if len(c.SSH.Hosts) > 0 && (c.SSH.KeyFile == "" || c.SSH.KnownHostsFile == "") {
 		errs = append(errs, errors.New("ssh: key_file and known_hosts_file are needed"))
+	}
+	if c.StaleLocks != staleReport && c.StaleLocks != staleClear {
+		errs = append(errs, fmt.Errorf("stale_locks: %q is neither report nor clear", c.StaleLocks))
+	}
+	if c.StaleLocks == staleClear && len(c.SSH.Hosts) == 0 {
+		errs = append(errs, errors.New("stale_locks: clear needs ssh.hosts, as no token may take a lock away"))
 	}
 	l := c.Limits
 	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.BulkStart, l.CopiesGiB) < 0 {

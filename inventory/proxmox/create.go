@@ -134,6 +134,9 @@ func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made
 		j.c.pace.tell(u, it.about)
 		err = j.c.wait(ctx, u)
 	}
+	if says(err, "got no worker upid") {
+		j.c.lostWorker(want.vmid, it.source)
+	}
 	j.c.adaptTo(j.held(), it.about, err)
 	return err
 }
@@ -250,7 +253,7 @@ func (j *job) settle(ctx context.Context, r ref, source string) (guest, error) {
 			return g, nil
 		}
 		if lock != "create" && lock != "clone" && lock != "disk" {
-			return guest{}, retryf("%s is locked (%s)", g.ref, lock)
+			return guest{}, j.unlocked(ctx, g)
 		}
 		held, err := j.awaitHolder(ctx, g, source)
 		if err != nil {
@@ -258,8 +261,14 @@ func (j *job) settle(ctx context.Context, r ref, source string) (guest, error) {
 		}
 		// A lock outlives its task for a moment; one without any task is stuck.
 		if !held {
-			if tries++; tries > settleTries {
-				return guest{}, stuck(g.ref, lock)
+			if tries++; tries > settleTries && !j.c.mayClear(g) {
+				return guest{}, retryf("%s", advise(g.ref, lock))
+			}
+			if tries > settleTries {
+				if err := j.clearLock(ctx, g.ref, lock); err != nil {
+					return guest{}, err
+				}
+				continue
 			}
 			if err := sleep(ctx, pollPause(upid(g.vmid), tries)); err != nil {
 				return guest{}, err
@@ -286,16 +295,6 @@ func (j *job) awaitHolder(ctx context.Context, g guest, source string) (bool, er
 		return false, err
 	}
 	return true, nil
-}
-
-// stuck is what a lost worker leaves behind. Nothing that the API offers undoes it.
-func stuck(r ref, lock string) error {
-	tool := "pct"
-	if r.typ == typeQEMU {
-		tool = "qm"
-	}
-	return retryf("%s is locked (%s) and no task in sight holds it: if that stays so, run %q on node %s",
-		r, lock, tool+" unlock "+r.vmid, r.node)
 }
 
 // ensureListed lists once where that was not done yet: templates and storages

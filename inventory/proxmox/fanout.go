@@ -16,13 +16,13 @@ import (
 // soon as they are made; and where many containers are cloned from
 // one template, copies of it are made first, as many as make the whole quickest.
 // They are kept for the next time, within limits.copies_gib, and deleted once the
-// template has changed or the room is needed.
+// template has changed or the room is needed. Stale locks of templates go first.
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
 	c.readPlan(changes)
 	c.loans.plan(c.look().clonesOf(changes))
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {
-		return nil
+		return c.unlocking(live)
 	}
 	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB)}
 	for _, r := range live {
@@ -38,7 +38,7 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	}
 	f.clear()
 	c.notePlanned(f.out)
-	return f.out
+	return append(f.out, c.unlocking(live)...)
 }
 
 // fanout is the work of one Prepare.
@@ -255,7 +255,7 @@ func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
 				if r.Attrs["of"] == t.print {
 					ch.Action, ch.Before = inventory.Create, nil
 				}
-				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" {
+				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" || r.Attrs["stale"] != "" && r.Attrs["raw"] == "" {
 					vmid = "ready"
 				}
 			}

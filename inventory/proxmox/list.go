@@ -24,6 +24,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		taken:    map[string]bool{},
 		copies:   map[string][]template{},
 		nodes:    map[string]bool{},
+		stale:    s.stale,
 		cores:    map[string]int{},
 		storages: map[string]storage{},
 	}}
@@ -114,6 +115,10 @@ func (l *lister) guest(g guest) {
 		l.foreign(g, why)
 		return
 	}
+	if l.survey.stale[g.vmid] != "" && unmade(g, m.Extra[markRaw] != "") && l.c.cfg.StaleLocks != staleClear {
+		l.foreign(g, fmt.Sprintf("it was to be %s and was never finished", m.Key))
+		return
+	}
 	l.ours(g, m)
 }
 
@@ -123,10 +128,12 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 	if day := m.Extra[markRetired]; day != "" {
 		attrs[inventory.AttrRetired], attrs[inventory.AttrRetain] = day, m.Extra[markRetain]
 	}
-	if raw := m.Extra[markRaw]; raw != "" {
-		attrs["raw"] = raw
+	raw := m.Extra[markRaw] != ""
+	if raw || unmade(g, raw) {
+		attrs["raw"] = "1"
 		omitDisk(attrs)
 	}
+	l.stale(g, attrs)
 	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]
@@ -147,6 +154,13 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 	l.add(inventory.Resource{Key: powerKey, Attrs: power, Owner: m.Owner})
 }
 
+// stale adds what is to be done about a lock that no task holds.
+func (l *lister) stale(g guest, attrs inventory.Attrs) {
+	if advice := l.survey.stale[g.vmid]; advice != "" {
+		attrs["stale"] = advice
+	}
+}
+
 // omitDisk leaves out what a clone that is being made does not tell yet: its disk
 // comes last, and "none" would look like one that cannot be changed in place.
 func omitDisk(attrs inventory.Attrs) {
@@ -162,6 +176,7 @@ func (l *lister) foreign(g guest, why string) {
 	if why != "" {
 		attrs["why"] = why
 	}
+	l.stale(g, attrs)
 	l.add(inventory.Resource{Key: l.c.key(inventory.KindForeign, g.vmid), Attrs: attrs})
 }
 
@@ -188,10 +203,13 @@ func (l *lister) unreadable(g guest) {
 
 func (l *lister) template(g guest) {
 	t := templateOf(g)
+	attrs := inventory.Attrs{"type": g.typ, "name": t.name, "node": g.node, "disk": formatGiB(t.disk), "storage": t.storage}
+	l.stale(g, attrs)
+	if l.c.cfg.StaleLocks != staleClear {
+		t.stuck = attrs["stale"]
+	}
 	l.view.templates = append(l.view.templates, t)
-	l.add(inventory.Resource{Key: l.c.key(inventory.KindTemplate, g.vmid), Attrs: inventory.Attrs{
-		"type": g.typ, "name": t.name, "node": g.node, "disk": formatGiB(t.disk), "storage": t.storage,
-	}})
+	l.add(inventory.Resource{Key: l.c.key(inventory.KindTemplate, g.vmid), Attrs: attrs})
 }
 
 func templateOf(g guest) template {

@@ -125,6 +125,9 @@ func (c *Cluster) refuseBase(v view, r inventory.Resource) string {
 	if _, err := v.planClone(r); err != nil {
 		return err.Error()
 	}
+	if _, err := v.cloneSources(r); err != nil {
+		return err.Error()
+	}
 	return refuseStorage(v, r.Attrs["node"], r.Attrs["storage"])
 }
 

@@ -64,8 +64,8 @@ func (j *job) destroy(ctx context.Context, at ref, keys ...inventory.Key) error 
 	if g, ok, err = j.ours(ctx, g.ref, keys...); err != nil || !ok {
 		return err
 	}
-	if lock := g.cfg["lock"]; lock != "" {
-		return retryf("%s is locked (%s)", g.ref, lock)
+	if err := j.unlocked(ctx, g); err != nil {
+		return err
 	}
 	j.say("deleting %s on %s", g.ref, g.node)
 	err = j.run(ctx, "deleting", func() (upid, error) { return j.c.api.delete(ctx, g.path()+"?purge=1") })

@@ -19,6 +19,8 @@ type survey struct {
 	// guest, if there is one, is what was last known.
 	unread map[string]string
 	tasks  []task
+	now    time.Time         // on the clock of the node that answered
+	stale  map[string]string // by VMID: what to do about a lock that no task holds
 }
 
 // seenGuest is a guest's configuration and its line in the resources at the time.
@@ -34,16 +36,15 @@ const statsAge = 20 * time.Second
 const readers = 8
 
 func (c *Cluster) survey(ctx context.Context) (*survey, error) {
-	s := &survey{guests: map[string]guest{}, unread: map[string]string{}}
+	s := &survey{guests: map[string]guest{}, unread: map[string]string{}, stale: map[string]string{}}
 	var (
 		ts                         []task
-		now                        time.Time
 		files                      clusterFiles
 		linesErr, tasksErr, sshErr error
 		wg                         sync.WaitGroup
 	)
 	wg.Go(func() { s.lines, linesErr = c.resources(ctx) })
-	wg.Go(func() { ts, now, tasksErr = c.tasks(ctx) })
+	wg.Go(func() { ts, s.now, tasksErr = c.tasks(ctx) })
 	if c.ssh != nil {
 		wg.Go(func() { files, sshErr = c.ssh.read(ctx) })
 	}
@@ -59,7 +60,8 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 	}
 	c.join(ctx, s, files)
 	s.tasks = ts
-	c.freshen(ctx, s, now)
+	c.judgeLocks(s)
+	c.freshen(ctx, s, s.now)
 	return s, nil
 }
 

@@ -56,7 +56,7 @@ func (j *job) asPlanned(ctx context.Context) (guest, error) {
 	if err != nil {
 		return g, err
 	}
-	if m.Extra[markRaw] != "" && rootDisk(g.typ, g.cfg) == "" {
+	if unmade(g, m.Extra[markRaw] != "") {
 		return g, errUnfinished
 	}
 	if err := j.unchanged(g, before, r); err != nil {

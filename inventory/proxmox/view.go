@@ -19,6 +19,7 @@ type view struct {
 	nodes     map[string]bool       // by name; whether it is online
 	cores     map[string]int        // of the nodes, by name
 	storages  map[string]storage
+	stale     map[string]string // by VMID: what to do about a lock that no task holds
 	// images are the OS templates of a node's storage, listed when first asked for.
 	images map[string][]string
 }
@@ -30,6 +31,7 @@ type template struct {
 	disk    float64 // GiB
 	storage string
 	cfg     rawConfig
+	stuck   string // why it cannot be cloned until somebody helps, or ""
 	print   string // tells whether a template is still what it was
 	of      string // a copy's: the print of the template when it was copied
 	source  string // a copy's: the VMID of the template

@@ -220,14 +220,18 @@ func (c *Campus) startGitLab() error {
 }
 
 // failTask lets the task of a request fail.
-func (c *Campus) failTask(method, path string, form url.Values) {
+func (c *Campus) failTask(method, path string, form url.Values, how Fault) {
+	kind := pvesim.FailTask
+	if how == WorkerLost {
+		kind = pvesim.LoseWorker
+	}
 	params := map[string]string{}
 	for _, key := range []string{"newid", "vmid"} {
 		if v := form.Get(key); v != "" {
 			params[key] = v
 		}
 	}
-	c.PVE.Inject(pvesim.Fault{Method: method, Path: path, Params: params, Kind: pvesim.FailTask, Reason: "command '/usr/bin/rbd' failed: exit code 5"})
+	c.PVE.Inject(pvesim.Fault{Method: method, Path: path, Params: params, Kind: kind, Reason: "command '/usr/bin/rbd' failed: exit code 5"})
 }
 
 // strikeWinRM lets a message go wrong.

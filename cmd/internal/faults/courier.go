@@ -15,7 +15,7 @@ type courier struct {
 	kind string
 	base http.RoundTripper
 	// failTask lets the task that a request starts fail; nil where there are none.
-	failTask func(method, path string, form url.Values)
+	failTask func(method, path string, form url.Values, how Fault)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -36,8 +36,8 @@ func (c *courier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, c.hang(req)
 	case Failed:
 		return unavailable(req), nil
-	case TaskFailed:
-		c.failTask(req.Method, path, form)
+	case TaskFailed, WorkerLost:
+		c.failTask(req.Method, path, form, fault)
 	}
 	resp, err := c.base.RoundTrip(req)
 	if err == nil {

@@ -20,10 +20,15 @@ func isForeign(g pvesim.Guest) bool {
 
 // Foreign is a digest of all that is not ours. Of the templates that are cloned
 // only the text counts: a clone writes its source's file, to lock and unlock it.
+// A lock that stays is told by [Campus.Ours].
 func (c *Campus) Foreign() string {
 	var b strings.Builder
 	b.WriteString(c.PVE.Digest(func(g pvesim.Guest) bool { return isForeign(g) && !g.Template }))
-	b.WriteString(c.PVE.File(9000) + c.PVE.File(9001))
+	for line := range strings.Lines(c.PVE.File(9000) + c.PVE.File(9001)) {
+		if !strings.HasPrefix(line, "lock:") {
+			b.WriteString(line)
+		}
+	}
 	for _, r := range c.Windows[0].Records() {
 		if slices.ContainsFunc(foreignRecords(), func(f winsim.Record) bool { return f.Zone == r.Zone && f.Name == r.Name }) {
 			fmt.Fprintf(&b, "%+v\n", r)
@@ -50,6 +55,9 @@ func (c *Campus) Foreign() string {
 func (c *Campus) Ours() []string {
 	var lines []string
 	for _, g := range c.PVE.Guests() {
+		if g.Lock != "" && g.Template {
+			lines = append(lines, fmt.Sprintf("template %d lock=%s", g.VMID, g.Lock))
+		}
 		if !isForeign(g) {
 			if line := ourGuest(g); line != "" {
 				lines = append(lines, line)
@@ -133,11 +141,13 @@ func (c *Campus) Doubles() []string {
 	return twice
 }
 
-// Statuses are the verdicts that stand on a commit, one line each.
+// Statuses are the verdicts that stand on a commit, one line each; warnings, which
+// hold nothing back, are left out.
 func (c *Campus) Statuses(commit string) []string {
 	var lines []string
 	for _, s := range c.GitLab.Statuses(project, commit) {
-		lines = append(lines, fmt.Sprintf("%s %s: %s", s.Name, s.State, s.Description))
+		text, _, _ := strings.Cut(s.Description, "; warning:")
+		lines = append(lines, fmt.Sprintf("%s %s: %s", s.Name, s.State, text))
 	}
 	slices.Sort(lines)
 	return lines

@@ -23,16 +23,17 @@ const (
 	Failed           // answered with an error of the server; nothing was done
 	Lost             // done, but the answer did not come
 	TaskFailed       // the task that it started failed half way
+	WorkerLost       // the server could not start the task: locks stay, and nobody works under them
 	Killed           // the process ended before it was sent
 	Orphaned         // the process ended after it was sent, and it was done
 )
 
 // Faults are all ways.
-var Faults = []Fault{Refused, Hung, Failed, Lost, TaskFailed, Killed, Orphaned}
+var Faults = []Fault{Refused, Hung, Failed, Lost, TaskFailed, WorkerLost, Killed, Orphaned}
 
 func (f Fault) String() string {
-	return [...]string{"none", "refused", "hung", "failed", "lost", "task-failed", "killed", "orphaned"}[f]
+	return [...]string{"none", "refused", "hung", "failed", "lost", "task-failed", "worker-lost", "killed", "orphaned"}[f]
 }
 
 // Fits reports whether a fault can happen at a point.
-func (f Fault) Fits(p Point) bool { return f != TaskFailed || p.Task }
+func (f Fault) Fits(p Point) bool { return f != TaskFailed && f != WorkerLost || p.Task }

@@ -7,16 +7,19 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/provost-dev/provost/cmd/internal/state"
 	"github.com/provost-dev/provost/inventory/proxmox"
 	"github.com/provost-dev/provost/inventory/windows"
 	"github.com/provost-dev/provost/reconciler"
@@ -67,14 +70,40 @@ func (c *Campus) Start(state string, script Script, count *counter, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	history, err := p.keep(source, log)
+	if err != nil {
+		return nil, err
+	}
 	p.rec = &reconciler.Reconciler{
 		Source: source, Policy: allowAll{}, Guard: plan.DefaultLimits, Log: log, Grace: time.Second,
 		Systems: map[string]reconciler.Managed{
 			clusterName: {System: cluster, Apply: reconciler.ApplyAuto, Prune: true},
 			dhcpName:    {System: servers, Apply: reconciler.ApplyAuto, Prune: true},
 		},
+		History: history.Add,
+	}
+	if last := history.Last(); last != nil {
+		p.rec.Answered = last.Commit
 	}
 	return p, nil
+}
+
+// keep opens the state file, for the passes and for statuses that wait.
+func (p *Process) keep(source *sources.Composite, log *slog.Logger) (*reconciler.History, error) {
+	if err := os.MkdirAll(p.state, 0o700); err != nil {
+		return nil, err
+	}
+	store, err := state.Open(p.state, log)
+	if err != nil {
+		return nil, err
+	}
+	// After the source, which saves what it could not write.
+	p.close = slices.Insert(p.close, 0, func() { store.Close() })
+	history := reconciler.NewHistory(10)
+	if _, err := history.Keep(store.Shelf("passes")); err != nil {
+		return nil, err
+	}
+	return history, source.Keep(store.Shelf("statuses"))
 }
 
 // Pass makes one pass, and waits as long as the loop would.
@@ -141,11 +170,14 @@ func (p *Process) cluster(log *slog.Logger) (*proxmox.Cluster, error) {
 		return nil, err
 	}
 	cfg := proxmox.Config{
-		Endpoints: c.PVE.URLs()[:1], TokenFile: token, StateDir: filepath.Join(p.state, "intents"),
-		SSH: proxmox.SSHConfig{Hosts: c.PVE.SSHAddrs()[:1], KeyFile: key, KnownHostsFile: known},
+		Endpoints: c.PVE.URLs()[:1], TokenFile: token, StateDir: filepath.Join(p.state, "intents"), StaleLocks: "clear",
+		SSH: proxmox.SSHConfig{Hosts: c.PVE.SSHAddrs(), KeyFile: key, KnownHostsFile: known},
 	}
 	requests := &courier{wire: p.Wire, kind: "proxmox", base: p.transport(&tls.Config{RootCAs: c.pve}), failTask: c.failTask}
-	shell := &dialer{wire: p.Wire, kind: "ssh", dial: c.dial, name: map[string]string{c.PVE.SSHAddrs()[0]: "pve1"}, strike: strikeSSH}
+	shell := &dialer{wire: p.Wire, kind: "ssh", dial: c.dial, name: map[string]string{}, strike: strikeSSH}
+	for i, addr := range c.PVE.SSHAddrs() {
+		shell.name[addr] = fmt.Sprintf("pve%d", i+1)
+	}
 	cluster, err := proxmox.NewWith(clusterName, campusName, cfg, log, proxmox.Options{Transport: requests, DialSSH: shell.connect})
 	if err == nil {
 		p.close = append(p.close, cluster.Close)

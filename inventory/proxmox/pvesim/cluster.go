@@ -184,7 +184,7 @@ func (c *Cluster) addNode(i int, name string) error {
 			return fmt.Errorf("cannot listen for SSH of %s: %w", name, err)
 		}
 		n.ssh = newEndpoint(l)
-		c.group.Go(func() { n.ssh.serve(c.serveSSH) })
+		c.group.Go(func() { n.ssh.serve(func(conn net.Conn) { c.serveSSH(n, conn) }) })
 	}
 	c.nodes = append(c.nodes, n)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // serveSSH serves one connection: an authorised key, one forced command.
-func (c *Cluster) serveSSH(plain net.Conn) {
+func (c *Cluster) serveSSH(n *node, plain net.Conn) {
 	raw := queueWrites(plain)
 	defer raw.Close()
 	config := &ssh.ServerConfig{PublicKeyCallback: c.checkKey}
@@ -36,7 +37,7 @@ func (c *Cluster) serveSSH(plain net.Conn) {
 		if err != nil {
 			return
 		}
-		sessions.Go(func() { c.session(session, reqs) })
+		sessions.Go(func() { c.session(n, session, reqs) })
 	}
 }
 
@@ -53,7 +54,7 @@ func (c *Cluster) checkKey(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissi
 
 // session answers an exec or shell request with the forced command, whatever
 // was asked for, unless it is a word that the command refuses.
-func (c *Cluster) session(s ssh.Channel, reqs <-chan *ssh.Request) {
+func (c *Cluster) session(n *node, s ssh.Channel, reqs <-chan *ssh.Request) {
 	defer s.Close()
 	for req := range reqs {
 		if req.Type != "exec" && req.Type != "shell" {
@@ -68,7 +69,7 @@ func (c *Cluster) session(s ssh.Channel, reqs <-chan *ssh.Request) {
 			}
 		}
 		req.Reply(true, nil)
-		status := c.forcedCommand(s, strings.TrimSpace(original.Command))
+		status := c.forcedCommand(n, s, strings.TrimSpace(original.Command))
 		s.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 		return
 	}
@@ -77,10 +78,15 @@ func (c *Cluster) session(s ssh.Channel, reqs <-chan *ssh.Request) {
 // forcedCommand is:
 //
 //	cd /etc/pve && case $SSH_ORIGINAL_COMMAND in versions) exec tar -cf - .vmlist;;
+//	unlock\ lxc\ [0-9]*) exec pct unlock "${SSH_ORIGINAL_COMMAND##* }";;
+//	unlock\ qemu\ [0-9]*) exec qm unlock "${SSH_ORIGINAL_COMMAND##* }";;
 //	*) exec tar -cf - .vmlist nodes/*/lxc nodes/*/qemu-server;; esac
 //
 // but stricter: a word that it does not know is refused.
-func (c *Cluster) forcedCommand(s ssh.Channel, original string) uint32 {
+func (c *Cluster) forcedCommand(n *node, s ssh.Channel, original string) uint32 {
+	if words := strings.Fields(original); len(words) == 3 && words[0] == "unlock" {
+		return c.unlock(n, s, words[1], words[2])
+	}
 	c.mu.Lock()
 	var files []file
 	cost := time.Duration(len(c.guests)) * c.costs.File
@@ -104,6 +110,20 @@ func (c *Cluster) forcedCommand(s ssh.Channel, original string) uint32 {
 	if err := writeTar(s, files); err != nil {
 		return 1
 	}
+	return 0
+}
+
+// unlock is pct unlock or qm unlock, which know the guests of their node alone.
+func (c *Cluster) unlock(n *node, s ssh.Channel, kind, vmid string) uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, err := strconv.Atoi(vmid)
+	g := c.guests[id]
+	if err != nil || g == nil || g.node != n || g.kind != kind {
+		fmt.Fprintf(s.Stderr(), "Configuration file 'nodes/%s/%s/%s.conf' does not exist\n", n.name, confDir(kind), vmid)
+		return 2
+	}
+	g.setLock(c, "")
 	return 0
 }
 

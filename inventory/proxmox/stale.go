@@ -1,0 +1,284 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// A lock is stale when no task holds it: the worker that was to work under it did
+// not start, or was lost with its node. Nothing that the API offers takes it away,
+// not even a forced DELETE, so whoever waits for it waits for ever. Seen on a real
+// server: a clone's POST was answered "got no worker upid - start worker failed"
+// and left "disk" on the template and "create" on a half-made guest.
+//
+// A lock is called stale when it was seen without a task for staleAfter: a request
+// sets it moments before its task shows, and a task is gone from the list moments
+// after. What is stale is reported with the command that helps. A template that is
+// locked so is not cloned; a half-made guest is left alone and made anew under
+// another VMID. With stale_locks: clear both locks are taken away over SSH, when
+// they are in the way and after another look, and the half-made guest is made anew
+// where it is.
+
+// staleAfter is much longer than a request takes from setting a lock to starting
+// its worker; Proxmox itself waits at most 10 s for a file lock meanwhile.
+const staleAfter = 20 * time.Second
+
+// The values of stale_locks.
+const (
+	staleReport = "report"
+	staleClear  = "clear"
+)
+
+// taskLocks are those that a task holds. Others, such as "suspended", last.
+var taskLocks = []string{"create", "clone", "disk", "backup", "migrate", "rollback", "snapshot", "snapshot-delete"}
+
+// clearable are the locks that provost's own work may leave.
+var clearable = []string{"create", "clone", "disk"}
+
+// heldLock is a lock that no task was seen to hold, since when.
+type heldLock struct {
+	lock  string
+	since time.Time
+}
+
+// judgeLocks finds the stale locks of a survey.
+func (c *Cluster) judgeLocks(s *survey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.locks
+	c.locks = map[string]heldLock{}
+	for vmid, g := range s.guests {
+		lock := g.cfg["lock"]
+		if !slices.Contains(taskLocks, lock) {
+			continue
+		}
+		held, known := before[vmid]
+		if !known || held.lock != lock {
+			held = heldLock{lock, s.now}
+		}
+		if _, unread := s.unread[vmid]; s.holds(g, held) && !unread {
+			continue
+		}
+		c.locks[vmid] = held
+		if s.now.Sub(held.since) >= staleAfter {
+			s.stale[vmid] = advise(g.ref, lock)
+			c.log.Warn("stale lock", "guest", g.ref.String(), "node", g.node, "lock", lock, "hint", s.stale[vmid])
+		}
+	}
+}
+
+// holds reports whether a running task may hold a guest's lock. A clone goes under
+// its source's VMID; so any that began before the lock was first seen may be the
+// one that makes this guest. Of a node that runs more tasks than the list has
+// room for, nobody can tell.
+func (s *survey) holds(g guest, held heldLock) bool {
+	running := 0
+	for _, t := range s.tasks {
+		if !t.running() {
+			continue
+		}
+		if t.Node == g.node {
+			running++
+		}
+		made := isClone(t.Type) && (held.lock == "create" || held.lock == "clone") && !t.begun().After(held.since)
+		if string(t.ID) == g.vmid || made || t.Type == "vzdump" && held.lock == "backup" && t.Node == g.node {
+			return true
+		}
+	}
+	return running >= tasksShown
+}
+
+// lostWorker remembers that the server said itself that nobody works under the
+// locks that a request has set.
+func (c *Cluster) lostWorker(vmids ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, vmid := range vmids {
+		lock := "create"
+		if vmid != vmids[0] {
+			lock = "disk"
+		}
+		c.locks[vmid] = heldLock{lock, time.Now()}
+	}
+}
+
+// advise says what a person can do about a stale lock.
+func advise(r ref, lock string) string {
+	return fmt.Sprintf("%s is locked (%s) and no task holds it: run %q on node %s", r, lock, tool(r)+" unlock "+r.vmid, r.node)
+}
+
+func tool(r ref) string {
+	if r.typ == typeQEMU {
+		return "qm"
+	}
+	return "pct"
+}
+
+// unmade reports whether a guest that carries our mark has nothing but a
+// configuration: it is being made, or its making was cut off. A container always
+// has a disk; a machine without one may be somebody's intention once it was
+// configured.
+func unmade(g guest, raw bool) bool {
+	return !hasDisk(g) && (raw || g.typ == typeLXC)
+}
+
+func hasDisk(g guest) bool { return rootVolume(g.typ, g.cfg).get("volume") != "" }
+
+// mayClear reports whether a guest's lock is stale and may be taken away.
+func (c *Cluster) mayClear(g guest) bool {
+	return c.cfg.StaleLocks == staleClear && slices.Contains(clearable, g.cfg["lock"]) && c.look().stale[g.vmid] != ""
+}
+
+// unlocked makes sure that nothing holds a guest. A stale lock is taken away where
+// that is allowed.
+func (j *job) unlocked(ctx context.Context, g guest) error {
+	lock := g.cfg["lock"]
+	switch {
+	case lock == "":
+		return nil
+	case j.c.mayClear(g):
+		return j.clearLock(ctx, g.ref, lock)
+	case j.c.look().stale[g.vmid] != "":
+		return retryf("%s", advise(g.ref, lock))
+	}
+	return retryf("%s is locked (%s)", g.ref, lock)
+}
+
+// unlocking are the changes that take stale locks from templates, where that is
+// allowed: nobody can clone them before.
+func (c *Cluster) unlocking(live []inventory.Resource) []inventory.Change {
+	var changes []inventory.Change
+	for _, r := range live {
+		if r.Key.System() != c.name || r.Key.Kind() != inventory.KindTemplate || r.Attrs["stale"] == "" || c.cfg.StaleLocks != staleClear {
+			continue
+		}
+		after := r.Clone()
+		delete(after.Attrs, "stale")
+		changes = append(changes, inventory.Change{
+			Key: r.Key, Action: inventory.Update, Before: &r, After: &after, Fields: []string{"lock"}, Note: "no task holds its lock",
+		})
+	}
+	return changes
+}
+
+// unlockTemplate makes such a change.
+func (j *job) unlockTemplate(ctx context.Context) error {
+	g, ok, err := j.c.find(ctx, ref{vmid: j.change.Key.Name(), typ: j.change.Before.Attrs["type"], node: j.change.Before.Attrs["node"]})
+	if err != nil || !ok {
+		return err
+	}
+	return j.unlocked(ctx, g)
+}
+
+// clearLock looks again, and runs pct unlock or qm unlock on the guest's node.
+func (j *job) clearLock(ctx context.Context, r ref, lock string) error {
+	busy, err := j.busy(ctx, r)
+	if err != nil {
+		return err
+	}
+	if busy != "" {
+		return retryf("%s is locked (%s) by task %s", r, lock, busy)
+	}
+	switch cfg, err := j.c.config(ctx, r); {
+	case err != nil:
+		return err
+	case cfg["lock"] == "":
+		return nil
+	case cfg["lock"] != lock:
+		return retryf("%s is locked (%s) now: list again", r, cfg["lock"])
+	}
+	j.say("clearing the stale lock %q of %s on %s", lock, r, r.node)
+	j.c.log.Warn("clearing a stale lock", "guest", r.String(), "node", r.node, "lock", lock)
+	if err := j.c.ssh.unlock(ctx, r); err != nil {
+		return retryf("cannot clear the stale lock of %s: %v; %s", r, err, advise(r, lock))
+	}
+	j.c.forgetLock(r.vmid)
+	return nil
+}
+
+// busy finds a running task that may hold a guest, on any node that answers. It
+// asks the nodes themselves, who show all of them.
+func (j *job) busy(ctx context.Context, r ref) (upid, error) {
+	for node, online := range j.c.look().nodes {
+		if !online {
+			continue
+		}
+		var ts []task
+		if _, err := j.c.api.get(ctx, "/nodes/"+node+"/tasks?source=active&limit=500", &ts); err != nil {
+			return "", err
+		}
+		for _, t := range ts {
+			if t.running() && (string(t.ID) == r.vmid || t.Type == "vzdump" && node == r.node) {
+				return t.UPID, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// forgetLock books that a lock is gone.
+func (c *Cluster) forgetLock(vmid string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.locks, vmid)
+	stale := map[string]string{}
+	for other, advice := range c.view.stale {
+		if other != vmid {
+			stale[other] = advice
+		}
+	}
+	c.view.stale = stale
+}
+
+// unlock runs the word "unlock" of the forced command on the guest's node. Which
+// host that is only the names can tell, and pct and qm know the guests of their
+// own node only; so the others are tried after it.
+func (s *sshReader) unlock(ctx context.Context, r ref) error {
+	ctx, cancel := context.WithTimeout(ctx, sshTimeout)
+	defer cancel()
+	hosts := slices.Clone(s.hosts)
+	slices.SortStableFunc(hosts, func(a, b string) int { return likeNode(b, r.node) - likeNode(a, r.node) })
+	var errs []error
+	for _, host := range hosts {
+		err := s.run(ctx, host, "unlock "+r.typ+" "+r.vmid)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", host, err))
+	}
+	return errors.Join(errs...)
+}
+
+func likeNode(host, node string) int {
+	name, _, _ := strings.Cut(host, ":")
+	if first, _, _ := strings.Cut(name, "."); first == node {
+		return 1
+	}
+	return 0
+}
+
+// run runs a word of the forced command for what it does.
+func (s *sshReader) run(ctx context.Context, host, word string) error {
+	client, err := s.connect(ctx, host)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	defer context.AfterFunc(ctx, func() { client.Close() })()
+	session, err := client.NewSession()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	out, err := session.CombinedOutput(word)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, truncate(strings.TrimSpace(string(out)), 200))
+	}
+	return nil
+}

@@ -119,7 +119,8 @@ type Claimer interface {
 
 // Widener is a Claimer that finds out while it works how many changes may hold
 // a claim: more when a template was copied, fewer when locks are refused. It is
-// asked before each start, and 0 leaves the claim's own limit.
+// asked before each start; 0 leaves the claim's own limit, and a negative width
+// lets nobody begin now.
 type Widener interface {
 	Width(claim string) int
 }

@@ -14,6 +14,7 @@ import (
 //	<cluster>/tasks/<node>          tasks that provost lets a node work on
 //	<cluster>/storage/<storage>     disks that are written to it
 //	<cluster>/template/<vmid+vmid>  clones of one of these, or of their copies
+//	<cluster>/copies/<vmid>         copies of a template, see copyWidth
 //	<cluster>/original/<vmid+vmid>  linked clones of containers, which copies cannot serve
 //	<cluster>/starts/<node>         guests that boot
 //	<cluster>/stops/<node>          guests that shut down
@@ -67,6 +68,9 @@ func (c *Cluster) createClaims(r inventory.Resource) []inventory.Claim {
 	case r.Attrs["type"] == typeQEMU:
 		return []inventory.Claim{node, {Name: c.name + "/template/" + names, Limit: c.cfg.Limits.QemuClones}}
 	case full:
+		if of := r.Attrs["of"]; of != "" {
+			storage = append(storage, inventory.Claim{Name: c.name + "/copies/" + r.Attrs["source"], Limit: mostCopies})
+		}
 		return append(storage, inventory.Claim{Name: c.name + "/template/" + names, Limit: c.cfg.Limits.ClonesPerTemplate})
 	}
 	return []inventory.Claim{{Name: c.name + "/original/" + names, Limit: c.cfg.Limits.ClonesPerTemplate * max(1, len(originals))}}

@@ -46,9 +46,7 @@ func (l *lister) copy(g guest, m inventory.Mark) {
 	}
 	if lock := g.cfg["lock"]; lock != "" {
 		attrs["lock"] = lock
-	}
-	l.stale(g, attrs)
-	if !wholeCopy(g) && (attrs["lock"] == "" || attrs["stale"] != "" && l.c.cfg.StaleLocks == staleClear) {
+	} else if !wholeCopy(g) {
 		attrs["raw"] = "1"
 	}
 	if wholeCopy(g) && powerState(g.status) != "running" {
@@ -95,7 +93,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 			return err
 		case !ours || m.Key != r.Key:
 			return retryf("VMID %s is taken by %s %q on %s, which is not ours: list again", want.vmid, g.typ, g.name(), g.node)
-		case m.Extra[markOf] == r.Attrs["of"] && hasDisk(g):
+		case m.Extra[markOf] == r.Attrs["of"]:
 			return j.completeCopy(ctx, g)
 		default:
 			if err := j.destroyCopy(ctx, g); err != nil {
@@ -127,7 +125,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 func (c *Cluster) stillPays(plan clonePlan, r inventory.Resource) bool {
 	pace := c.cloneSpeed(plan, r)
 	if pace.assumed {
-		return true
+		return true // it was planned by the same guess
 	}
 	sources, err := c.look().cloneSources(r)
 	clones, copies := c.loans.left(r.Attrs["source"])
@@ -174,8 +172,8 @@ func (j *job) removeCopy(ctx context.Context) error {
 }
 
 func (j *job) destroyCopy(ctx context.Context, g guest) error {
-	if err := j.unlocked(ctx, g); err != nil {
-		return err
+	if lock := g.cfg["lock"]; lock != "" {
+		return retryf("%s is locked (%s)", g.ref, lock)
 	}
 	j.c.dropCopy(g.vmid)
 	j.say("deleting %s on %s", g.ref, g.node)

@@ -73,6 +73,10 @@ func (c *Cluster) cloneSpeed(plan clonePlan, r inventory.Resource) speed {
 	return speed{alone: guessFixed + time.Duration(plan.source.disk*float64(guessPerGiB)), drag: a.drag, assumed: true}
 }
 
+func (c *Cluster) linkedSpeed(t template) speed {
+	return c.cloneSpeed(clonePlan{source: t}, inventory.Resource{})
+}
+
 // aboutClone: clones of one source take alike. Of another source a full clone
 // takes as its size is, to the same storage.
 func (v view) aboutClone(plan clonePlan, r inventory.Resource) about {

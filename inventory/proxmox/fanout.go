@@ -16,13 +16,14 @@ import (
 // soon as they are made; and where many containers are cloned from
 // one template, copies of it are made first, as many as make the whole quickest.
 // They are kept for the next time, within limits.copies_gib, and deleted once the
-// template has changed or the room is needed. Stale locks of templates go first.
+// template has changed or the room is needed.
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
 	c.readPlan(changes)
-	c.loans.plan(c.look().clonesOf(changes))
+	demand := c.look().demand(changes)
+	defer func() { c.loans.plan(demand) }()
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {
-		return c.unlocking(live)
+		return nil
 	}
 	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB)}
 	for _, r := range live {
@@ -35,10 +36,13 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	f.retire(crowds)
 	for _, crowd := range crowds {
 		f.serve(crowd)
+		vmid := crowd.original.vmid
+		demand.copies[vmid], demand.storage[vmid] = f.planned, f.places(crowd)[0].storage
+		demand.linkedFirst[vmid] = time.Duration(demand.linked[vmid])*c.linkedSpeed(crowd.original).alone > f.took
 	}
 	f.clear()
 	c.notePlanned(f.out)
-	return append(f.out, c.unlocking(live)...)
+	return f.out
 }
 
 // fanout is the work of one Prepare.
@@ -50,6 +54,9 @@ type fanout struct {
 	room        float64 // GiB that copies may still take
 	given       map[string]bool
 	out         []inventory.Change
+	// Of the crowd that was served last: copies, and how long all takes.
+	planned int
+	took    time.Duration
 }
 
 // crowd is the full clones of containers that share their sources.
@@ -84,18 +91,18 @@ func (v view) crowds(changes []inventory.Change) []crowd {
 	return all
 }
 
-// clonesOf counts the clones of containers by the template's VMID; of several
-// that are alike by the first one's.
-func (v view) clonesOf(changes []inventory.Change) (linked, full map[string]int) {
-	linked, full = map[string]int{}, map[string]int{}
+// demand counts the clones of containers by the template's VMID; of several that
+// are alike by the first one's.
+func (v view) demand(changes []inventory.Change) demand {
+	d := demand{linked: map[string]int{}, full: map[string]int{}, copies: map[string]int{}, storage: map[string]string{}, linkedFirst: map[string]bool{}}
 	for r := range containerClones(changes) {
 		if originals, err := v.originals(r); err == nil && r.Attrs["create.clone"] == "linked" {
-			linked[originals[0].vmid]++
+			d.linked[originals[0].vmid]++
 		} else if err == nil {
-			full[originals[0].vmid]++
+			d.full[originals[0].vmid]++
 		}
 	}
-	return linked, full
+	return d
 }
 
 // containerClones are the containers to be cloned.
@@ -177,13 +184,13 @@ func (f *fanout) serve(w crowd) {
 		most = min(most, max(0, int(f.room/t.disk)))
 	}
 	k := bestFanout(len(w.clones), len(w.sources), capacity, most, pace)
+	f.planned, f.took = k, makespan(len(w.clones), len(w.sources), k, capacity, pace)
 	if k == 0 {
 		return
 	}
 	before := makespan(len(w.clones), len(w.sources), 0, capacity, pace)
-	after := makespan(len(w.clones), len(w.sources), k, capacity, pace)
 	note := fmt.Sprintf("%d clones of %s take about %s %s, %s with %s", len(w.clones), t.vmid, roughly(before),
-		atATime(len(w.sources)), roughly(after), plural(k, "more copy", "more copies"))
+		atATime(len(w.sources)), roughly(f.took), plural(k, "more copy", "more copies"))
 	if len(w.sources) == 1 {
 		note = strings.Replace(note, " more cop", " cop", 1)
 	}
@@ -255,7 +262,7 @@ func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
 				if r.Attrs["of"] == t.print {
 					ch.Action, ch.Before = inventory.Create, nil
 				}
-				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" || r.Attrs["stale"] != "" && r.Attrs["raw"] == "" {
+				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" {
 					vmid = "ready"
 				}
 			}

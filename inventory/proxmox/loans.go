@@ -15,23 +15,32 @@ import (
 //
 // Who asks at one moment is served in one order, whichever goroutine came first:
 // copies, since they serve others; linked clones, since the original alone can
-// serve them; then by key.
+// serve them; then by key. Where linked clones take longer than all the rest, they
+// come before the copies.
 type loans struct {
 	mu    sync.Mutex
 	users map[string]int // by VMID
 	queue []*borrower
-	// What was planned to be cloned and has not begun, by the original's VMID.
-	linked, full map[string]int
-	copying      map[string]int // copies under way
+	demand
+	copying map[string]int // copies under way, by the original's VMID
+}
+
+// demand is what was planned to be cloned and has not begun, by the original's VMID.
+type demand struct {
+	linked, full, copies map[string]int
+	storage              map[string]string // that the copies go to
+	linkedFirst          map[string]bool
 }
 
 // borrower is a clone that waits for a source.
 type borrower struct {
-	key     inventory.Key
-	how     int
-	node    string
-	sources func() []template // that it can be cloned from now
-	lent    chan template     // has room for one
+	key inventory.Key
+	how int
+	// original is the VMID of the template.
+	original string
+	node     string
+	sources  func() []template // that it can be cloned from now
+	lent     chan template     // has room for one
 }
 
 // How a borrower clones, in the order of service.
@@ -46,10 +55,10 @@ const (
 const moment = time.Millisecond
 
 // plan takes up what is going to be cloned.
-func (l *loans) plan(linked, full map[string]int) {
+func (l *loans) plan(d demand) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.linked, l.full = linked, full
+	l.demand = d
 }
 
 // left is how many clones of an original have not begun, and how many copies of
@@ -60,11 +69,34 @@ func (l *loans) left(original string) (clones, copies int) {
 	return l.full[original], l.copying[original]
 }
 
-// linking reports whether linked clones of an original are yet to begin.
-func (l *loans) linking(original string) bool {
+// copiesTo is the storage that copies of an original go to.
+func (l *loans) copiesTo(original string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.linked[original] > 0
+	return l.storage[original]
+}
+
+// fanningOut reports whether copies to a storage are yet to begin or under way.
+func (l *loans) fanningOut(storage string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for original, to := range l.storage {
+		if to == storage && l.copies[original]+l.copying[original] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// reserves reports whether the original is kept for linked clones.
+func (l *loans) reserves(original string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reservesLocked(original)
+}
+
+func (l *loans) reservesLocked(original string) bool {
+	return l.linked[original] > 0 && (l.linkedFirst[original] || l.copies[original] == 0)
 }
 
 func (l *loans) ask(b *borrower) {
@@ -78,7 +110,7 @@ func (l *loans) ask(b *borrower) {
 func (l *loans) deal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	slices.SortFunc(l.queue, func(a, b *borrower) int { return cmp.Or(a.how-b.how, cmp.Compare(a.key, b.key)) })
+	slices.SortFunc(l.queue, func(a, b *borrower) int { return cmp.Or(l.rankLocked(a)-l.rankLocked(b), cmp.Compare(a.key, b.key)) })
 	l.queue = slices.DeleteFunc(l.queue, func(b *borrower) bool {
 		t, ok := l.bestLocked(b)
 		if ok {
@@ -87,6 +119,13 @@ func (l *loans) deal() {
 		}
 		return ok
 	})
+}
+
+func (l *loans) rankLocked(b *borrower) int {
+	if b.how == byLinking && l.linkedFirst[b.original] {
+		return -1
+	}
+	return b.how
 }
 
 // bestLocked is the best source that is free: no original that linked clones wait
@@ -102,7 +141,7 @@ func (l *loans) bestLocked(b *borrower) (best template, ok bool) {
 		return template{}, false
 	}
 	needed := func(t template) int {
-		if b.how != byLinking && l.linked[t.vmid] > 0 {
+		if b.how != byLinking && l.reservesLocked(t.vmid) {
 			return 1
 		}
 		return 0
@@ -122,11 +161,15 @@ func (l *loans) lendLocked(t template, how int) {
 	if l.users == nil {
 		l.users, l.copying = map[string]int{}, map[string]int{}
 	}
+	if l.copies == nil {
+		l.copies = map[string]int{}
+	}
 	l.users[t.vmid]++
 	original := t.original()
 	switch {
 	case how == byCopying:
 		l.copying[original]++
+		l.copies[original] = max(0, l.copies[original]-1)
 	case how == byLinking && l.linked[original] > 0:
 		l.linked[original]--
 	case how == byCloning && l.full[original] > 0:
@@ -178,7 +221,7 @@ func (j *job) borrow(ctx context.Context, r inventory.Resource) (clonePlan, func
 	case r.Attrs["create.clone"] == "linked":
 		how = byLinking
 	}
-	b := &borrower{key: r.Key, how: how, node: r.Attrs["node"], lent: make(chan template, 1), sources: func() []template {
+	b := &borrower{key: r.Key, how: how, original: first[0].original(), node: r.Attrs["node"], lent: make(chan template, 1), sources: func() []template {
 		now, _ := j.c.look().cloneSources(r)
 		return now
 	}}

@@ -62,6 +62,7 @@ type record struct {
 	n, x, y, xx, xy float64       // sums; x others, y seconds
 	streak          int           // how many in a row were seen ended at the first look
 	busy, together  float64       // sums over sightings that waited for each other: their number, tasks a second
+	widest          int           // of its likes, side by side
 	log             time.Duration // what the log told, until something was measured
 }
 
@@ -158,6 +159,7 @@ type lesson struct {
 	inLog   bool          // logged is known
 	left    bool          // it is out of the count, since it has ended or is presumed to have
 	area    float64       // of its company when it began
+	likes   int           // of its storage, that ran when it began, itself included
 }
 
 // tell says before a task is watched what it is.
@@ -196,16 +198,20 @@ func (p *pace) begin(u upid) *lesson {
 	l := &lesson{about: a, node: u.node(), began: time.Now()}
 	p.countLocked(l, 1, l.began)
 	l.area = p.areaLocked(l, l.began)
+	if likes := p.flying["likes "+l.general]; likes != nil {
+		l.likes = likes.now
+	}
 	return l
 }
 
-// shares are what a task has in common with others: its node, its storage, and
-// both, which are counted twice.
+// shares are what a task has in common with others, and how they count: its node,
+// its storage, and both, which were counted twice. Its likes are counted for
+// themselves.
 func (l *lesson) shares() map[string]int {
 	if l.storage == "" {
 		return map[string]int{"node " + l.node: 1}
 	}
-	return map[string]int{"node " + l.node: 1, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -1}
+	return map[string]int{"node " + l.node: 1, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -1, "likes " + l.general: 0}
 }
 
 func (p *pace) countLocked(l *lesson, by int, at time.Time) {
@@ -265,6 +271,16 @@ func (p *pace) of(a about) (speed, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.aboutLocked(a)
+}
+
+// widest is how many such tasks side by side were timed at most.
+func (p *pace) widest(a about) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.known[a.general]; r != nil {
+		return r.widest
+	}
+	return 0
 }
 
 // aboutLocked prefers what was measured, of the very thing or of its like, to what
@@ -328,6 +344,9 @@ func (p *pace) learn(l *lesson, now time.Time) {
 	p.leaveLocked(l, end)
 	p.recordLocked(l.subject, others, took.Seconds(), l.drag)
 	p.recordLocked(l.general, others, took.Seconds()/l.units, l.drag)
+	if r := p.known[l.general]; r != nil {
+		r.widest = max(r.widest, l.likes)
+	}
 }
 
 // earlierLocked is by what part of its time a task probably ended before it was

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 	"sync"
+
+	"github.com/provost-dev/provost/inventory"
 )
 
 // widths find out how many changes a thing carries at once, between 1 and the
@@ -94,6 +96,12 @@ func (c *Cluster) Width(claim string) int {
 			return max(1, sources-c.reserved(name))
 		}
 	}
+	if kind == "copies" {
+		return c.copyWidth(name)
+	}
+	if kind == "storage" && c.loans.fanningOut(name) {
+		return min(c.cfg.Limits.ClonesPerStorage, c.sources()+besideCopies)
+	}
 	if limit := c.limit(claim); limit > 0 {
 		return c.widths.of(claim, limit)
 	}
@@ -127,6 +135,42 @@ func (c *Cluster) tasksOn(node string) int {
 // few are left to begin the node should not stand idle for a second wave.
 const leastTasks = 32
 
+// untimed is how many sources there may be before it was seen what they do to each
+// other: three doublings.
+const untimed = 8
+
+// copyWidth holds back copies that the next timing may show to be of no use, while
+// there are clones to be timed. Negative is none.
+func (c *Cluster) copyWidth(source string) int {
+	clones, copies := c.loans.left(source)
+	sources := c.sourcesOf(source) + copies
+	v := c.look()
+	t, ok := v.template(source)
+	if !ok || clones == 0 || sources < untimed {
+		return 0
+	}
+	to := inventory.Resource{Attrs: inventory.Attrs{"node": t.node, "storage": c.loans.copiesTo(source)}}
+	if 2*sources > 3*c.pace.widest(v.aboutClone(planFrom(to, t), to)) {
+		return -1
+	}
+	return 0
+}
+
+// besideCopies is how much else may be written to a storage while a template is
+// copied. Everybody waits for the copies, and they share the storage with all that
+// is written at once.
+const besideCopies = 4
+
+// sources counts all containers that can be cloned.
+func (c *Cluster) sources() int {
+	v := c.look()
+	n := len(v.templates)
+	for _, copies := range v.copies {
+		n += len(copies)
+	}
+	return n
+}
+
 func (c *Cluster) claimed(claim string) (kind, name string) {
 	kind, name, _ = strings.Cut(strings.TrimPrefix(claim, c.name+"/"), "/")
 	return kind, name
@@ -159,7 +203,7 @@ func (c *Cluster) reserved(name string) int {
 	v := c.look()
 	n := 0
 	for vmid := range strings.SplitSeq(name, "+") {
-		if len(v.copies[vmid]) > 0 && c.loans.linking(vmid) {
+		if len(v.copies[vmid]) > 0 && c.loans.reserves(vmid) {
 			n += c.cfg.Limits.ClonesPerTemplate
 		}
 	}

@@ -29,8 +29,9 @@ type Config struct {
 	State      string                  `yaml:"state"`      // directory for the mirror and hints; may be lost
 	Listen     string                  `yaml:"listen"`     // host:port of the pages; "" for none
 	PublicURL  string                  `yaml:"public_url"` // where people reach them
-	Interval   time.Duration           `yaml:"interval"`   // between passes when nothing calls
-	Grace      time.Duration           `yaml:"grace"`      // for running changes after a stop
+	Pages      PagesConfig             `yaml:"pages"`
+	Interval   time.Duration           `yaml:"interval"` // between passes when nothing calls
+	Grace      time.Duration           `yaml:"grace"`    // for running changes after a stop
 	Guard      plan.Limits             `yaml:"guard"`
 	Approvers  []string                `yaml:"approvers"` // logins whose approval of a merge request passes the guard
 	Repository git.Config              `yaml:"repository"`
@@ -144,6 +145,7 @@ func (c *Config) check() error {
 	if wrong := c.checkLease(); wrong != "" {
 		complain("%s", wrong)
 	}
+	errs = append(errs, c.checkPages()...)
 	return errors.Join(errs...)
 }
 

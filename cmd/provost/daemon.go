@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/lease"
 	"github.com/provost-dev/provost/reconciler/web"
 	"github.com/provost-dev/provost/sources/watch"
 	"github.com/provost-dev/provost/sources/webhook"
@@ -117,7 +118,10 @@ func (d daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	site := d.site(poke)
+	site, err := d.site(poke)
+	if err != nil {
+		return err
+	}
 	turns, err := takeTurns(d.config, r, false, d.log)
 	if err != nil {
 		return err
@@ -134,9 +138,7 @@ func (d daemon) run(ctx context.Context) error {
 		kept.Close() //nolint:errcheck // what it could not write is logged
 	}()
 	go d.watchRepository(ctx, poke)
-	if turns != nil {
-		site.Standing = turns.Standing
-	}
+	d.show(&site, r, turns)
 	r.Watch = d.watch
 	r.History = func(p *reconciler.Pass) {
 		site.History.Add(p)
@@ -154,32 +156,57 @@ func (d daemon) run(ctx context.Context) error {
 }
 
 // site is what the pages show, with the webhook where one is configured.
-func (d daemon) site(poke func()) web.Site {
+func (d daemon) site(poke func()) (web.Site, error) {
+	access, err := d.config.access()
+	if err != nil {
+		return web.Site{}, err
+	}
 	s := web.Site{
-		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(),
+		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(), Access: access,
 		History: reconciler.NewHistory(100), MaxAge: 10*d.config.Interval + time.Hour,
 	}
 	if file := d.config.Webhook.SecretFile; file != "" {
 		s.Webhook = webhook.New(file, poke, d.log)
 	}
-	return s
+	return s, nil
+}
+
+// show lets the site tell how it stands with the lease and with the forge.
+func (d daemon) show(site *web.Site, r *reconciler.Reconciler, turns *lease.Keeper) {
+	if turns != nil {
+		site.Standing = turns.Standing
+		site.Metrics.Show("provost_working", "1 while this daemon works, 0 while it stands by.", func() float64 {
+			if turns.Leads() {
+				return 1
+			}
+			return 0
+		})
+	}
+	if source, ok := r.Source.(interface{ Backlog() int }); ok {
+		site.Metrics.Show("provost_statuses_waiting", "Commit statuses that the forge has not taken yet.", func() float64 {
+			return float64(source.Backlog())
+		})
+	}
 }
 
 func (d daemon) serve(ctx context.Context, site web.Site) (<-chan error, error) {
 	served := make(chan error, 1)
+	secure, err := d.config.Pages.secure(d.log)
+	if err != nil {
+		return nil, err
+	}
 	l := d.listen
 	if l == nil {
 		if d.config.Listen == "" {
 			close(served)
 			return served, nil
 		}
-		var err error
 		if l, err = net.Listen("tcp", d.config.Listen); err != nil {
 			return nil, fmt.Errorf("listen: %w", err)
 		}
 	}
 	d.log.Info("serving pages", "address", l.Addr().String())
-	go func() { served <- web.Serve(ctx, l, web.Handler(site)) }()
+	go func() { served <- web.Serve(ctx, l, web.Handler(site), secure, d.log) }()
 	return served, nil
 }
 

@@ -22,6 +22,7 @@ type Metrics struct {
 	problems prometheus.Gauge
 	unread   prometheus.Gauge
 	last     prometheus.Gauge
+	answers  *prometheus.CounterVec
 }
 
 // NewMetrics makes counters in a registry of their own.
@@ -36,11 +37,17 @@ func NewMetrics() *Metrics {
 		declared: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_declared", Help: "Resources declared."}, []string{"kind"}),
 		problems: prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_declaration_errors", Help: "Errors in the declarations."}),
 		unread:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_unread_parts", Help: "Parts of live systems that could not be read."}),
+		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_http_answers_total", Help: "HTTP requests, by what they were about and how they were answered."}, []string{"route", "code"}),
 		last:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_last_pass_timestamp_seconds", Help: "When the last pass ended."}),
 	}
-	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.problems, m.unread, m.last,
+	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.problems, m.unread, m.last, m.answers,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// Show adds a figure that is asked for when somebody looks.
+func (m *Metrics) Show(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 // Handler serves the metrics.

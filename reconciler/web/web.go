@@ -3,17 +3,15 @@
 // project, and a page for each pass. It also mounts the webhook.
 //
 // To add a page, add a route in [Handler] and a template beside page.html.
-// The package refuses to change anything: every page is read-only, and the
-// webhook does no more than ask for a pass.
+// The package refuses to change anything: every page is read-only, the webhook does
+// no more than ask for a pass, and a login makes a cookie.
 package web
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/provost-dev/provost/reconciler"
@@ -28,6 +26,7 @@ type Site struct {
 	Webhook http.Handler // nil where no forge calls
 	// Standing says why this daemon does not work at present, or ""; nil for never.
 	Standing func() string
+	Access   Access
 	// MaxAge is how old the last pass may be before /readyz complains.
 	MaxAge time.Duration
 }
@@ -52,11 +51,38 @@ func Handler(s Site) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, cmp.Or(s.standing(), "ok")) })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("/", limited(mostPages, pages))
+	mux.Handle("/", s.counted("pages", limited(mostPages, s.Access.guard(pages))))
+	if s.Access.PublicBadge {
+		mux.Handle("GET /badge.svg", s.counted("badge", limited(mostPages, http.HandlerFunc(s.badge))))
+	}
+	if s.Access.TokenFile != "" {
+		mux.Handle("GET /login", limited(mostPages, http.HandlerFunc(s.showLogin)))
+		mux.Handle("POST /login", s.counted("login", limited(mostPages, http.HandlerFunc(s.login))))
+	}
 	if s.Webhook != nil {
-		mux.Handle("/webhook", limited(mostHooks, s.Webhook))
+		mux.Handle("/webhook", s.counted("webhook", limited(mostHooks, s.Webhook)))
 	}
 	return guarded(mux)
+}
+
+// counted counts answers for the metrics.
+func (s Site) counted(route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &answer{ResponseWriter: w, code: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		s.Metrics.answers.WithLabelValues(route, strconv.Itoa(answer.code)).Inc()
+	})
+}
+
+// answer remembers the code of an answer.
+type answer struct {
+	http.ResponseWriter
+	code int
+}
+
+func (a *answer) WriteHeader(code int) {
+	a.code = code
+	a.ResponseWriter.WriteHeader(code)
 }
 
 // limited answers up to n requests at once, and turns away what is more.
@@ -74,13 +100,26 @@ func limited(n int, next http.Handler) http.Handler {
 	})
 }
 
+// guarded adds the headers. Only the badge may be shown by other sites; a forge does.
 func guarded(next http.Handler) http.Handler {
+	const nothing = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", nothing)
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-cache")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if r.URL.Path == "/badge.svg" {
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			h.Set("Cache-Control", "no-cache")
+		}
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -107,28 +146,4 @@ func (s Site) ready(w http.ResponseWriter, _ *http.Request) {
 	default:
 		fmt.Fprintln(w, "ready")
 	}
-}
-
-// Serve answers on l until ctx ends and what is being answered then is, with
-// limits that keep a slow or endless client from holding a connection.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(closed)
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if server.Shutdown(closing) != nil {
-			server.Close()
-		}
-	})
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("cannot serve: %w", err)
-	}
-	<-closed
-	return nil
 }

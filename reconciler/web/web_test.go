@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -110,7 +111,7 @@ func TestServeEndsWithItsLastAnswer(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	begun, free, served := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(begun); <-free }))
+		served <- Serve(ctx, l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(begun); <-free }), nil, slog.New(slog.DiscardHandler))
 	}()
 	answered := make(chan error, 1)
 	go func() {

@@ -65,7 +65,7 @@ func (d *demo) account(p *reconciler.Pass) {
 	}
 	fmt.Fprintf(w, "Commands that write DNS and DHCP: %s.\n", strings.Join(sent, ", "))
 	if d.speed > 1 {
-		fmt.Fprintf(w, "The cluster was played %g times faster: at its own pace this takes about %s.\n",
+		fmt.Fprintf(w, "The cluster was played %g times faster, provost was not: at its own pace this takes less than %s.\n",
 			d.speed, strings.TrimSuffix(time.Duration(float64(took)*d.speed).Round(time.Minute).String(), "0s"))
 	}
 }

@@ -66,6 +66,12 @@
 //	VM.Allocate VM.Audit VM.Backup VM.Clone VM.Config.CPU VM.Config.Disk VM.Config.Memory
 //	VM.Config.Network VM.Config.Options VM.Migrate VM.PowerMgmt
 //
+// # Timing a cluster
+//
+// [Cluster.Time] times what a real cluster takes, with containers of its own whose
+// marks have keys of kind "trial", so that a listing shows what a crash left as
+// foreign and says why; [Cluster.ClearTrials] deletes such and nothing else.
+//
 // # Adding to it
 //
 // A new attribute of a guest is read in configAttrs and written in configParams;

@@ -77,7 +77,7 @@ func fingerprint(s Step) string {
 		verb, retain = "retire", s.After.Attrs[inventory.AttrRetain]
 	}
 	is := maps.Clone(s.Before.Attrs)
-	maps.DeleteFunc(is, func(name, _ string) bool { return slices.Contains(passing, name) })
+	maps.DeleteFunc(is, func(name, value string) bool { return value == "" || slices.Contains(passing, name) })
 	text, err := json.Marshal(struct {
 		Key    inventory.Key
 		Verb   string

@@ -32,8 +32,8 @@ func TestSamples(t *testing.T) {
 	}
 	for change, want := range map[string]string{
 		"flavour: calcul\n  power: stopped\n  memory: 12288": "",
-		"flavour: calcul\n  memory: 12289":                    path + " rapamato memory",
-		"flavour: calcul\n  disk: 10":                         path + " rapamato disk",
+		"flavour: calcul\n  memory: 12289":                   path + " rapamato memory",
+		"flavour: calcul\n  disk: 10":                        path + " rapamato disk",
 	} {
 		after := strings.Replace(string(text), "flavour: calcul", change, 1)
 		e := edit("rapamato", path, string(text), after)

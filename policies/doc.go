@@ -46,6 +46,8 @@
 //	                           owner and workspace. Numbers are numbers (cores, memory in MiB,
 //	                           disk in GiB), nets and tags are arrays, and a dotted name is
 //	                           nested: after.net0.bridge, after.create.base
+//	                           A guest that is retired is an update whose after.retired is a
+//	                           day; one that is purged is a delete with before.retired
 //	input.usage.<scope>.<name> before and after {guests, cores, memory, disk} of each student,
 //	                           project, cohort and cluster: live, and as if all were done
 //	input.quota[]              limits that the plan would break: scope, name, what, before,

@@ -59,7 +59,7 @@ func guessFor(a about) time.Duration {
 const (
 	// patience is how much too late, as a share of its time, a task may be seen for
 	// the sake of one that ends a little later.
-	patience      = 0.04
+	patience      = 0.06
 	leastPatience = 50 * time.Millisecond
 	// leisurely is how much too late what nobody needs may be seen along with what
 	// is more urgent.
@@ -68,13 +68,14 @@ const (
 	// Steps, as a share of the time so far, once a task takes longer than expected,
 	// and where nothing is known.
 	lateStep    = 0.10
-	unknownStep = 0.15
+	unknownStep = 0.25
+	mostStep    = 10 * time.Second // unless lateStep is more
 )
 
 // deadline is when to look at a task at the latest. It should have been seen
 // ended; after that, or where that is uncertain, looks follow each other in steps.
 func (w *waiting) deadline(e expectation, leisure bool) time.Time {
-	due := firstLook
+	due := max(firstLook, e.usual/24)
 	if e.known {
 		due = e.soonest + max(leastPatience, share(e.soonest, patience))
 	}
@@ -94,7 +95,7 @@ func (w *waiting) seenAtWork(e expectation, now time.Time) {
 	case !e.known && 2*passed < e.usual:
 		step = passed
 	case !e.known:
-		step = share(passed, unknownStep)
+		step = max(step, min(share(passed, unknownStep), mostStep))
 	case passed < e.soonest:
 		return // in good time: somebody else was due
 	case passed < e.usual:

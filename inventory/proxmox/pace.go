@@ -160,6 +160,7 @@ type lesson struct {
 	left    bool          // it is out of the count, since it has ended or is presumed to have
 	area    float64       // of its company when it began
 	likes   int           // of its storage, that ran when it began, itself included
+	beside  float64       // how much what only shares its node counts as company
 }
 
 // tell says before a task is watched what it is.
@@ -192,10 +193,14 @@ func (p *pace) begin(u upid) *lesson {
 		a = aboutTask(u.kind())
 	}
 	delete(p.told, u)
-	if cores := p.cores[u.node()]; a.drag == 0 && cores > 0 {
-		a.drag = 1 / float64(cores) // a task keeps about one of them busy
+	l := &lesson{about: a, node: u.node(), began: time.Now(), beside: 1}
+	if cores := p.cores[l.node]; cores > 0 {
+		core := 1 / float64(cores) // a task keeps about one of them busy
+		if a.drag == 0 {
+			l.drag = core
+		}
+		l.beside = min(1, core/l.drag)
 	}
-	l := &lesson{about: a, node: u.node(), began: time.Now()}
 	p.countLocked(l, 1, l.began)
 	l.area = p.areaLocked(l, l.began)
 	if likes := p.flying["likes "+l.general]; likes != nil {
@@ -204,14 +209,15 @@ func (p *pace) begin(u upid) *lesson {
 	return l
 }
 
-// shares are what a task has in common with others, and how they count: its node,
-// its storage, and both, which were counted twice. Its likes are counted for
+// shares are what a task has in common with others, and how much each of them
+// counts: its node, its storage, and both, which are counted twice. To a copy that
+// waits for its storage, what else its node does is little. Its likes are counted for
 // themselves.
-func (l *lesson) shares() map[string]int {
+func (l *lesson) shares() map[string]float64 {
 	if l.storage == "" {
-		return map[string]int{"node " + l.node: 1}
+		return map[string]float64{"node " + l.node: 1}
 	}
-	return map[string]int{"node " + l.node: 1, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -1, "likes " + l.general: 0}
+	return map[string]float64{"node " + l.node: l.beside, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -l.beside, "likes " + l.general: 0}
 }
 
 func (p *pace) countLocked(l *lesson, by int, at time.Time) {
@@ -225,17 +231,17 @@ func (p *pace) countLocked(l *lesson, by int, at time.Time) {
 
 // nowLocked counts the tasks that share something with l, itself included.
 func (p *pace) nowLocked(l *lesson) float64 {
-	n := 0
-	for name, sign := range l.shares() {
-		n += sign * p.flying[name].now
+	n := 0.0
+	for name, weight := range l.shares() {
+		n += weight * float64(p.flying[name].now)
 	}
-	return float64(n)
+	return n
 }
 
 func (p *pace) areaLocked(l *lesson, at time.Time) float64 {
 	area := 0.0
-	for name, sign := range l.shares() {
-		area += float64(sign) * p.flying[name].until(at)
+	for name, weight := range l.shares() {
+		area += weight * p.flying[name].until(at)
 	}
 	return area
 }

@@ -63,6 +63,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a webhook is a POST", http.StatusMethodNotAllowed)
 		return
 	}
+	secret, err := h.secret()
+	if err != nil {
+		h.log.Error("no webhook can be accepted", "error", err)
+		http.Error(w, "no webhook can be accepted now", http.StatusServiceUnavailable)
+		return
+	}
+	if !promising(r.Header, secret) { // nothing is read from who cannot know the secret
+		h.refuse(w, r)
+		return
+	}
 	body, err := read(w, r)
 	if errors.As(err, new(*http.MaxBytesError)) {
 		http.Error(w, "the webhook is longer than 1 MiB", http.StatusRequestEntityTooLarge)
@@ -72,15 +82,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the webhook did not arrive whole", http.StatusBadRequest)
 		return
 	}
-	secret, err := h.secret()
-	if err != nil {
-		h.log.Error("no webhook can be accepted", "error", err)
-		http.Error(w, "no webhook can be accepted now", http.StatusServiceUnavailable)
-		return
-	}
 	if !authentic(r.Header, body, secret, h.now()) {
-		h.log.Warn("a webhook was refused: its signature is missing or wrong", "from", r.RemoteAddr)
-		http.Error(w, "the webhook's secret is missing or wrong: compare it with the file in webhook: secret_file:", http.StatusUnauthorized)
+		h.refuse(w, r)
 		return
 	}
 	if h.repeated(r.Header.Get("Webhook-Id")) {
@@ -93,6 +96,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.trigger()
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request) {
+	h.log.Warn("a webhook was refused: its signature is missing or wrong", "from", r.RemoteAddr)
+	http.Error(w, "the webhook's secret is missing or wrong: compare it with the file in webhook: secret_file:", http.StatusUnauthorized)
 }
 
 // read gives the body; of one that says to be too long nothing is read.

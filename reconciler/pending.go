@@ -2,13 +2,15 @@ package reconciler
 
 import "context"
 
-// contexts are all that provost writes, in the order in which a pass comes to them.
-var contexts = []string{ContextValidate, ContextPlan, ContextPolicy, ContextApply}
+// answers are the contexts that every pass ends with a verdict on, in the order
+// in which it comes to them. The one on applying is none of them: it may stay
+// pending, with a reason, and GitLab lets nobody change the text of what is.
+var answers = []string{ContextValidate, ContextPlan, ContextPolicy}
 
 // seen says on a commit that has no verdict yet that there will be one, before
 // anything is read or asked: whoever pushed looks at the commit now.
 func (r *Reconciler) seen(ctx context.Context, pass *Pass) {
-	for _, name := range contexts {
+	for _, name := range answers {
 		r.early(ctx, pass, Status{Context: name, State: StatusPending, Description: msgSeen})
 	}
 }

@@ -20,7 +20,7 @@ const (
 
 // pushed is when a push was answered, counted from the webhook's call.
 type pushed struct {
-	pending time.Duration // all four contexts are pending
+	pending time.Duration // validation, plan and policy are pending
 	planned time.Duration // plan and policy have their verdict
 	cpu     time.Duration // used until then by provost and all doubles
 }

@@ -232,10 +232,12 @@ type thought struct {
 
 // think does all stages as [reconciler.Reconciler.RunOnce] does them, each within a call of around.
 func (t *thinker) think(ctx context.Context, around func(stage, func())) (th thought, err error) {
-	if !t.known {
-		t.memory = projects.Memory{}
-	}
-	around(decode, func() { th.campus = t.memory.Load(t.tree) })
+	around(decode, func() {
+		if !t.known {
+			t.memory = projects.Memory{}
+		}
+		th.campus = t.memory.Load(t.tree)
+	})
 	around(expand, func() { th.desired = th.campus.Desired(t.live) })
 	around(diff, func() {
 		p := plan.Diff(plan.Input{Desired: th.desired.Resources, Live: t.live, Unknown: th.desired.Frozen, FrozenFiles: th.desired.Files})
@@ -340,12 +342,24 @@ func (c cost) per(n int) string {
 
 // study thinks a campus through several times and gives the least cost of each
 // stage, of the whole, and of decoding alone.
+//
+// A small campus is thought through more often, each time as many guests in all:
+// once over a thousand would end before the garbage collector begins.
 func study(t *testing.T, n int, s situation) map[string]cost {
 	t.Helper()
+	repeat := max(1, 10_000/n)
+	measure := func(work func()) cost {
+		c := measure(func() {
+			for range repeat {
+				work()
+			}
+		})
+		return cost{c.cpu / time.Duration(repeat), c.bytes / uint64(repeat)}
+	}
 	thinker := newThinker(t, n, s)
 	costs := map[string][]cost{}
 	note := func(name string, c cost) { costs[name] = append(costs[name], c) }
-	for range 5 {
+	for range 3 {
 		var whole cost
 		th, err := thinker.think(t.Context(), func(at stage, work func()) {
 			c := measure(work)

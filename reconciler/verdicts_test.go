@@ -92,7 +92,7 @@ func TestAPublishedPassIsNeverChanged(t *testing.T) {
 }
 
 // TestANewCommitIsAnsweredBeforeAnythingIsAsked holds the pass to a word on each
-// context while the first system is still being read, and to none on a commit
+// answer while the first system is still being read, and to none on a commit
 // that has its verdict.
 func TestANewCommitIsAnsweredBeforeAnythingIsAsked(t *testing.T) {
 	h := newHouse(map[string]string{"projects/a.yaml": project("a")})
@@ -105,8 +105,8 @@ func TestANewCommitIsAnsweredBeforeAnythingIsAsked(t *testing.T) {
 			t.Errorf("first word: %v", s)
 		}
 	}
-	if !slices.Equal(names, contexts) {
-		t.Errorf("first words on %q, want %q", names, contexts)
+	if !slices.Equal(names, answers) {
+		t.Errorf("first words on %q, want %q", names, answers)
 	}
 	h.pass(t)
 	if got := h.told(ContextPlan); len(got) != 3 || strings.HasPrefix(got[2], "pending") {
@@ -159,7 +159,6 @@ func TestWhatLastsIsToldOnce(t *testing.T) {
 		h.pass(t)
 	}
 	want := []string{ // the record was made by the first pass
-		"pending " + msgSeen,
 		"running applying 3 changes",
 		"failed 1 of 3 changes failed: cri/guest/a.isima.fr: as told",
 		"failed 1 of 2 changes failed: cri/guest/a.isima.fr: as told",

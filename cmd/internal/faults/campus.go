@@ -32,7 +32,9 @@ type Campus struct {
 	net     *memnet.Network
 	pve     *x509.CertPool
 	servers map[string]*winsim.Server // by address
-	stops   []func()
+	// strangers are machines that somebody else made.
+	strangers []pvesim.Guest
+	stops     []func()
 }
 
 const (
@@ -80,17 +82,18 @@ func (c *Campus) file(name string, data []byte) (string, error) {
 // would have, and one carries a mark that a clone by hand has copied.
 func foreignGuests() []pvesim.Guest {
 	copied := inventory.Mark{Key: "cri/guest/vm-s01", Owner: inventory.Owner{Campus: campusName, File: "cohorts/zz1.yaml"}, Extra: map[string]string{"vmid": "20500"}}
-	ct := func(vmid int, node, name, text string) pvesim.Guest {
-		return pvesim.Guest{VMID: vmid, Node: node, Type: "lxc", Status: "running", Config: map[string]string{
-			"hostname": name, "ostype": "debian", "arch": "amd64", "memory": "256", "rootfs": fmt.Sprintf("disks:vm-%d-disk-0,size=4G", vmid),
-			"net0": fmt.Sprintf("name=eth0,bridge=vmbr0,hwaddr=BC:24:11:F0:00:%02X,type=veth", vmid%256), "description": text}}
-	}
 	return []pvesim.Guest{
-		ct(101, "pve1", "old-wiki", "made in 2019, ask Pierre"),
-		ct(102, "pve2", "vm-s01-copy", inventory.WithMark("a copy by hand", copied)),
-		ct(takenVMID, "pve3", "sat-here-first", ""),
+		stranger(101, "pve1", "old-wiki", "made in 2019, ask Pierre"),
+		stranger(102, "pve2", "vm-s01-copy", inventory.WithMark("a copy by hand", copied)),
+		stranger(takenVMID, "pve3", "sat-here-first", ""),
 		{VMID: 103, Node: "pve1", Type: "qemu", Config: map[string]string{"name": "guacamole", "memory": "8192", "scsi0": "disks:vm-103-disk-0,size=32G", "boot": "order=scsi0"}},
 	}
+}
+
+func stranger(vmid int, node, name, text string) pvesim.Guest {
+	return pvesim.Guest{VMID: vmid, Node: node, Type: "lxc", Status: "running", Config: map[string]string{
+		"hostname": name, "ostype": "debian", "arch": "amd64", "memory": "256", "rootfs": fmt.Sprintf("disks:vm-%d-disk-0,size=4G", vmid),
+		"net0": fmt.Sprintf("name=eth0,bridge=vmbr0,hwaddr=BC:24:11:F0:%02X:%02X,type=veth", vmid/256%256, vmid%256), "description": text}}
 }
 
 func (c *Campus) startProxmox() (err error) {
@@ -124,10 +127,19 @@ func (c *Campus) startProxmox() (err error) {
 		}
 	}
 	for _, g := range foreignGuests() {
-		if err := c.PVE.AddGuest(g); err != nil {
+		if err := c.AddStranger(g); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// AddStranger puts a machine of somebody else's there.
+func (c *Campus) AddStranger(g pvesim.Guest) error {
+	if err := c.PVE.AddGuest(g); err != nil {
+		return err
+	}
+	c.strangers = append(c.strangers, g)
 	return nil
 }
 

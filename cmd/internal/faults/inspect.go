@@ -14,8 +14,8 @@ import (
 // takenVMID belongs to somebody else, though a machine's name leads to it.
 const takenVMID = 20077
 
-func isForeign(g pvesim.Guest) bool {
-	return slices.ContainsFunc(foreignGuests(), func(f pvesim.Guest) bool { return f.VMID == g.VMID }) || g.Template
+func (c *Campus) isForeign(g pvesim.Guest) bool {
+	return slices.ContainsFunc(c.strangers, func(f pvesim.Guest) bool { return f.VMID == g.VMID }) || g.Template
 }
 
 // Foreign is a digest of all that is not ours. Of the templates that are cloned
@@ -23,7 +23,7 @@ func isForeign(g pvesim.Guest) bool {
 // A lock that stays is told by [Campus.Ours].
 func (c *Campus) Foreign() string {
 	var b strings.Builder
-	b.WriteString(c.PVE.Digest(func(g pvesim.Guest) bool { return isForeign(g) && !g.Template }))
+	b.WriteString(c.PVE.Digest(func(g pvesim.Guest) bool { return c.isForeign(g) && !g.Template }))
 	for line := range strings.Lines(c.PVE.File(9000) + c.PVE.File(9001)) {
 		if !strings.HasPrefix(line, "lock:") {
 			b.WriteString(line)
@@ -58,7 +58,7 @@ func (c *Campus) Ours() []string {
 		if g.Lock != "" && g.Template {
 			lines = append(lines, fmt.Sprintf("template %d lock=%s", g.VMID, g.Lock))
 		}
-		if !isForeign(g) {
+		if !c.isForeign(g) {
 			if line := ourGuest(g); line != "" {
 				lines = append(lines, line)
 			}
@@ -154,15 +154,34 @@ func (c *Campus) Statuses(commit string) []string {
 }
 
 // Repeated are the statuses of a commit that were written although an equal one
-// stood.
+// stood. That a new process says once more that it has seen the commit, where none
+// has come to a verdict, does not count.
 func (c *Campus) Repeated(commit string) []string {
 	last, twice := map[string]string{}, []string{}
-	for _, s := range c.GitLab.Written(project, commit) {
+	for _, s := range c.GitLab.Posted(project, commit) {
 		text := s.State + ": " + s.Description
 		if last[s.Name] == text {
 			twice = append(twice, s.Name+" "+text)
 		}
 		last[s.Name] = text
+	}
+	return twice
+}
+
+// MadeTwice are the machines that the cluster agreed to make more than once.
+func (c *Campus) MadeTwice() []string {
+	made, twice := map[string]int{}, []string{}
+	for _, r := range c.PVE.Requests() {
+		vmid := r.Params["newid"]
+		if strings.HasSuffix(r.Path, "/lxc") || strings.HasSuffix(r.Path, "/qemu") {
+			vmid = r.Params["vmid"]
+		}
+		if r.Method != "POST" || vmid == "" || r.Status != 200 {
+			continue
+		}
+		if made[vmid]++; made[vmid] == 2 {
+			twice = append(twice, vmid)
+		}
 	}
 	return twice
 }

@@ -43,6 +43,10 @@ func (s *Strikes) Meet(p Point) Fault {
 	return None
 }
 
+func (s *Strikes) have(f Fault) bool {
+	return slices.ContainsFunc(s.left, func(strike Strike) bool { return strike.Fault == f })
+}
+
 // Left is how many faults have not happened.
 func (s *Strikes) Left() int {
 	s.mu.Lock()

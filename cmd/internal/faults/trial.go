@@ -44,6 +44,7 @@ const mostPasses = 3
 // as it should be.
 func (t *Trial) Run(strikes *Strikes) error {
 	t.count = &counter{}
+	retries := strikes.have(TaskFailed)
 	p, err := t.start("", strikes)
 	if err != nil {
 		return err
@@ -68,9 +69,13 @@ func (t *Trial) Run(strikes *Strikes) error {
 			last = fmt.Errorf("not converged after %d passes: %v%s", n, err, excerpt(pass))
 			continue
 		}
-		if last = t.quiet(p, pass); last == nil {
-			return nil
+		if last = t.quiet(p, pass); last != nil {
+			continue
 		}
+		if twice := t.Campus.MadeTwice(); len(twice) > 0 && !retries {
+			return fmt.Errorf("was made twice, though its task was not lost: %s", strings.Join(twice, ", "))
+		}
+		return nil
 	}
 	return last
 }

@@ -50,6 +50,7 @@ type project struct {
 	requests  []*mergeRequest
 	pipelines []*pipeline
 	statuses  []*status
+	posted    map[string][]Status // by commit
 	badges    []*badge
 }
 

@@ -61,15 +61,6 @@ var eventOf = map[string]string{
 // Statuses are the statuses that stand on a commit, oldest first: the newest
 // of each name in each pipeline.
 func (s *Server) Statuses(project, sha string) []Status {
-	return s.statuses(project, sha, func(st *status) bool { return !st.retried })
-}
-
-// Written are all statuses that a commit ever got, oldest first.
-func (s *Server) Written(project, sha string) []Status {
-	return s.statuses(project, sha, func(*status) bool { return true })
-}
-
-func (s *Server) statuses(project, sha string, wanted func(*status) bool) []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.projectNamed(project)
@@ -78,14 +69,29 @@ func (s *Server) statuses(project, sha string, wanted func(*status) bool) []Stat
 	}
 	var list []Status
 	for _, st := range p.statuses {
-		if st.pipeline.sha == sha && wanted(st) {
-			list = append(list, Status{
-				ID: st.id, Pipeline: st.pipeline.id, Ref: st.pipeline.ref, Name: st.name,
-				State: st.state, Description: st.description, TargetURL: st.target, Author: st.author.name,
-			})
+		if st.pipeline.sha == sha && !st.retried {
+			list = append(list, st.look())
 		}
 	}
 	return list
+}
+
+func (st *status) look() Status {
+	return Status{
+		ID: st.id, Pipeline: st.pipeline.id, Ref: st.pipeline.ref, Name: st.name,
+		State: st.state, Description: st.description, TargetURL: st.target, Author: st.author.name,
+	}
+}
+
+// Posted are the statuses of a commit as they were accepted, one after another:
+// one that is changed in place is there each time.
+func (s *Server) Posted(project, sha string) []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.projectNamed(project); p != nil {
+		return slices.Clone(p.posted[sha])
+	}
+	return nil
 }
 
 func (s *Server) postStatus(c *call) (any, error) {
@@ -116,6 +122,10 @@ func (s *Server) postStatus(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.project.posted == nil {
+		c.project.posted = map[string][]Status{}
+	}
+	c.project.posted[sha] = append(c.project.posted[sha], st.look())
 	return s.showStatus(st), nil
 }
 

@@ -23,9 +23,10 @@
 // A clone that is configured and started takes a POST of the clone, a PUT of the
 // options (what it inherits is known, so it is not read), a PUT of the disk's size
 // where that grows, a POST of the start, and a PUT by which its mark forgets that
-// it was never started. One request a node follows all of its tasks ([watcher]);
-// it comes when a task should have ended, which is learned ([pace]). Guests that
-// start together share the POST where limits.bulk_start allows. A container from an
+// it was never started. One request follows the tasks of all nodes ([watcher]); it
+// comes when one should have ended, which is learned ([pace]) and tells of all that
+// have. Guests that become ready at about the same time share the POST of the start
+// where the server has it (9.1.2) and limits.bulk_start allows. A container from an
 // OS template takes one POST and the last PUT: its creation starts it, when nothing
 // but the guest itself has to be there first.
 //
@@ -47,7 +48,8 @@
 // description: a mark that names another VMID makes a guest foreign, and it is
 // listed with the reason. Before anything is written to a guest, its
 // configuration is read again, and the mark is looked at again; only of a guest
-// that PVE gave to this process a moment ago is it known. "Already exists" is never
+// that PVE gave to this process within the last two minutes is it known, unless a
+// task was seen that deletes it. "Already exists" is never
 // success.
 //
 // # Killed anywhere

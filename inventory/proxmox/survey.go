@@ -199,8 +199,8 @@ type touched struct {
 // tasksShown is how many tasks of each node /cluster/tasks has room for.
 const tasksShown = 25
 
-// touched reads the recent tasks. One that starts many guests does not say which;
-// and where a node's room is full of recent tasks, others may have been pushed out.
+// touched reads the recent tasks. One that starts many guests does not say whom it
+// has yet to start; and where a node's room is full of recent tasks, others may have been pushed out.
 func (s *survey) touched(now time.Time) touched {
 	t := touched{guests: map[string]bool{}, nodes: map[string]bool{}}
 	recent, old := map[string]int{}, 0
@@ -210,7 +210,7 @@ func (s *survey) touched(now time.Time) touched {
 			continue
 		}
 		t.guests[string(task.ID)] = true
-		t.all = t.all || strings.HasPrefix(task.Type, "bulk")
+		t.all = t.all || task.running() && strings.HasPrefix(task.Type, "bulk")
 		if recent[task.Node]++; recent[task.Node] >= tasksShown {
 			t.nodes[task.Node] = true
 		}

@@ -1,0 +1,102 @@
+package proxmox
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// seenAt looks at a task as the watcher would, until it has ended.
+func seenAt(w *waiting, e expectation, took time.Duration) (seen time.Duration, looks int) {
+	began := w.lesson.began
+	for {
+		at := w.deadline(e, false)
+		looks++
+		if at.Sub(began) >= took {
+			return at.Sub(began), looks
+		}
+		w.seenAtWork(e, at)
+	}
+}
+
+func began() *waiting {
+	return &waiting{lesson: &lesson{about: about{subject: "vzclone/9000/full"}, began: time.Unix(1000, 0)}}
+}
+
+// Whatever was expected, a task is seen ended soon after, in a bounded number of looks.
+func TestLooksAreFewAndInTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seconds := func(name string, least float64) time.Duration {
+			return time.Duration(rapid.Float64Range(least, 3600).Draw(t, name) * float64(time.Second))
+		}
+		took, e := seconds("took", 0.05), expectation{usual: seconds("usual", 0.2)}
+		if e.known = rapid.Bool().Draw(t, "known"); e.known {
+			e.soonest = share(e.usual, rapid.Float64Range(0.1, 1).Draw(t, "soonest"))
+		}
+		seen, looks := seenAt(began(), e, took)
+		least := took
+		if e.known {
+			least = max(took, e.soonest) // nobody looks before
+		}
+		slack := max(share(took, unknownStep), share(least, patience), firstLook, e.usual/24)
+		switch {
+		case took >= e.usual:
+		case e.known: // it is looked for half-way
+			slack = max(slack, e.usual-took+leastGap)
+		default: // steps double
+			slack = max(slack, took)
+		}
+		if seen > least+slack+leastGap {
+			t.Fatalf("%s, expected %+v, was seen after %s", took, e, seen)
+		}
+		if looks > 110 {
+			t.Fatalf("%s, expected %+v, needed %d looks", took, e, looks)
+		}
+	})
+}
+
+func TestLooks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		e     expectation
+		took  time.Duration
+		looks int           // at most
+		late  time.Duration // at most
+	}{
+		{"as expected", expectation{time.Minute, time.Minute, true}, time.Minute, 1, 4 * time.Second},
+		{"a little longer", expectation{time.Minute, time.Minute, true}, 66 * time.Second, 2, 6 * time.Second},
+		{"the first copy of a desktop", expectation{usual: 50 * time.Second}, 67 * time.Second, 13, 9 * time.Second},
+		{"a first small clone", expectation{usual: 6 * time.Second}, 460 * time.Millisecond, 2, 300 * time.Millisecond},
+		{"company may do nothing", expectation{10 * time.Second, 40 * time.Second, true}, 11 * time.Second, 2, 15 * time.Second},
+	} {
+		seen, looks := seenAt(began(), tt.e, tt.took)
+		if looks > tt.looks || seen-tt.took > tt.late {
+			t.Errorf("%s: seen %s late after %d looks", tt.name, seen-tt.took, looks)
+		}
+	}
+}
+
+// What nobody waits for is looked at along with what somebody does.
+func TestLeisure(t *testing.T) {
+	e := expectation{3 * time.Second, 3 * time.Second, true}
+	w := began()
+	prompt := w.deadline(e, true)
+	w.leisurely = true
+	if w.deadline(e, false) != prompt || w.deadline(e, true).Sub(prompt) != leisurely {
+		t.Error("only what is leisurely waits, and only for what is not")
+	}
+}
+
+func TestLeastInOtherCompany(t *testing.T) {
+	s := speed{alone: 10 * time.Second, drag: 0.1, assumed: true, seen: 4}
+	if got := s.least(8); got != s.among(4) {
+		t.Errorf("among 8, seen among 4: %s, want %s", got, s.among(4))
+	}
+	if one, two := s.least(1), s.least(2); one >= two || two >= s.least(4) || one > s.alone || one < s.alone/2 {
+		t.Errorf("alone %s, among two %s", one, two)
+	}
+	if got := (speed{alone: time.Second, assumed: true}).least(5); got != time.Second {
+		t.Errorf("never seen: %s", got)
+	}
+}

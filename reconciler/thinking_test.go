@@ -359,7 +359,7 @@ func study(t *testing.T, n int, s situation) map[string]cost {
 	thinker := newThinker(t, n, s)
 	costs := map[string][]cost{}
 	note := func(name string, c cost) { costs[name] = append(costs[name], c) }
-	for range 3 {
+	for range 2 {
 		var whole cost
 		th, err := thinker.think(t.Context(), func(at stage, work func()) {
 			c := measure(work)

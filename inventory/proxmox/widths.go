@@ -112,7 +112,7 @@ func (c *Cluster) Width(claim string) int {
 func (c *Cluster) limit(claim string) int {
 	switch kind, name := c.claimed(claim); kind {
 	case "template":
-		return c.cfg.Limits.QemuClones
+		return c.machinesFrom(name)
 	case "storage":
 		return c.cfg.Limits.ClonesPerStorage
 	case "tasks":
@@ -170,6 +170,21 @@ func (c *Cluster) sources() int {
 	}
 	return n
 }
+
+// machinesFrom is how many machines are cloned at once from a template. Side by
+// side they all end late, and what comes after them could have begun: so there are
+// as many as half of the node's cores, which is enough to keep it busy.
+func (c *Cluster) machinesFrom(name string) int {
+	vmid, _, _ := strings.Cut(name, "+")
+	v := c.look()
+	t, ok := v.template(vmid)
+	if !ok || v.cores[t.node] == 0 {
+		return c.cfg.Limits.QemuClones
+	}
+	return min(c.cfg.Limits.QemuClones, max(leastMachines, v.cores[t.node]/2))
+}
+
+const leastMachines = 4
 
 func (c *Cluster) claimed(claim string) (kind, name string) {
 	kind, name, _ = strings.Cut(strings.TrimPrefix(claim, c.name+"/"), "/")

@@ -155,10 +155,11 @@ func proposal(r Request, m merge) reconciler.Proposal {
 }
 
 // branchOf is the branch on which the forge sees a request's head. A fork's
-// branch is not one of this repository.
+// branch is not one of this repository, where the request itself is the only
+// reference to its commits: GitLab takes no status on a commit without one.
 func branchOf(r Request) string {
 	if r.Fork {
-		return ""
+		return r.Ref
 	}
 	return r.SourceBranch
 }

@@ -133,7 +133,7 @@ func TestCompositeProposals(t *testing.T) {
 	if c.Backlog() != 0 {
 		t.Errorf("%d statuses wait after Close", c.Backlog())
 	}
-	want := map[string]string{"base1": "main", "h1": "feature", "h5": "", "unheard": ""}
+	want := map[string]string{"base1": "main", "h1": "feature", "h5": "refs/merge-requests/5/head", "unheard": ""}
 	if !maps.Equal(forge.branches, want) {
 		t.Errorf("statuses on %q, want %q", forge.branches, want)
 	}

@@ -137,12 +137,15 @@ func atoi(ts *testscript.TestScript, s string) int {
 	return n
 }
 
-// pushWord commits everything in the clone and pushes it: push [--force] [--as USER]
-// SUBJECT [BRANCH].
+// pushWord commits everything in the clone and pushes it, perhaps to $FORK: push
+// [--force] [--as USER | --fork] SUBJECT [BRANCH].
 func pushWord(ts *testscript.TestScript, neg bool, args []string) {
 	repo, branch, how, to := ts.Getenv("REPO"), "main", "--quiet", "origin"
 	if args[0] == "--force" {
 		how, args = args[0], args[1:]
+	}
+	if args[0] == "--fork" {
+		to, args = ts.Getenv("FORK"), args[1:]
 	}
 	if args[0] == "--as" {
 		to, args = on(ts).world.GitLab.CloneURL(world.Project, args[1]), args[2:]

@@ -162,15 +162,15 @@ func TestTwoDaemonsShareACluster(t *testing.T) {
 			cancel()
 			// The cluster loses its quorum, as far as a is concerned.
 			r.sim.Inject(pvesim.Fault{Method: "PUT", Path: "/pools", Times: -1, Kind: pvesim.Refuse, Status: 500, Reason: "cluster not ready - no quorum?"})
-			began, stopped := time.Now(), time.Duration(0)
-			go func() { <-turn.Ctx.Done(); stopped = time.Since(began); turn.Done() }()
+			began, stopped := time.Now(), make(chan time.Duration, 1)
+			go func() { <-turn.Ctx.Done(); after := time.Since(began); turn.Done(); stopped <- after }()
 			second, err := b.Turn(t.Context())
 			took := time.Since(began)
 			if err != nil || took < lasts-lasts/6 || took > lasts+lasts/3 {
 				t.Errorf("b took over after %s, error %v", took, err)
 			}
-			if stopped == 0 || stopped > lasts/2 {
-				t.Errorf("a stopped after %s", stopped)
+			if after := <-stopped; after > lasts/2 {
+				t.Errorf("a stopped after %s", after)
 			}
 			second.Done()
 			r.sim.ClearFaults()

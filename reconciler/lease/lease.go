@@ -152,6 +152,9 @@ func (k *Keeper) attempt(ctx context.Context, others bool) (*reconciler.Turn, er
 // watch looks at somebody else's term, and says whether to go on waiting.
 func (k *Keeper) watch(t inventory.Term) (wait bool, err error) {
 	now := time.Now()
+	if k.Impatient && k.other.term.Number == 0 {
+		k.Log.Warn("looking whether another daemon still works", "holder", t.Holder, "at most", k.Lasts)
+	}
 	if t != k.other.term {
 		k.other = sighting{term: t, since: now, alive: k.other.term.Number > 0}
 	}

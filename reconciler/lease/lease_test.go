@@ -252,11 +252,11 @@ func TestALeaderCutOffStopsInTime(t *testing.T) {
 		}
 		way.set(func(r *road) { r.down = true })
 		cut := time.Now()
-		var over time.Duration
-		go func() { <-turn.Ctx.Done(); over = time.Since(cut); turn.Done() }()
+		stopped := make(chan time.Duration, 1)
+		go func() { <-turn.Ctx.Done(); after := time.Since(cut); turn.Done(); stopped <- after }()
 		other := mustTurn(t, b)
-		taken := time.Since(cut)
-		if over == 0 || over > lasts/2 || taken-over < Grace(lasts) {
+		taken, over := time.Since(cut), <-stopped
+		if over > lasts/2 || taken-over < Grace(lasts) {
 			t.Errorf("a stopped after %s, b began after %s", over, taken)
 		}
 		other.Done()

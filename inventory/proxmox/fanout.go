@@ -23,7 +23,7 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	defer func() { c.loans.plan(demand) }()
 	first, last, err := c.cfg.copyVMIDs()
 	if err != nil || first == 0 {
-		return nil
+		return c.unlocking(live)
 	}
 	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB)}
 	for _, r := range live {
@@ -42,7 +42,7 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	}
 	f.clear()
 	c.notePlanned(f.out)
-	return f.out
+	return append(f.out, c.unlocking(live)...)
 }
 
 // fanout is the work of one Prepare.

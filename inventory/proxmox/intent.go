@@ -142,6 +142,9 @@ func (s *survey) unfinished(in intent) bool {
 	if _, unread := s.unread[in.VMID]; unread {
 		return true
 	}
+	if s.stale[in.VMID] != "" {
+		return false // its task is lost
+	}
 	g, there := s.guests[in.VMID]
 	m, _ := inventory.ParseMark(g.cfg["description"])
 	return there && (g.cfg["lock"] != "" || m.Extra[markRaw] != "")

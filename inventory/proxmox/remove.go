@@ -42,9 +42,10 @@ func (j *job) replace(ctx context.Context) error {
 
 // remake makes a guest anew of which a stop left nothing but the configuration:
 // it has no disk, and nobody has ever used it.
-func (j *job) remake(ctx context.Context, g guest) error {
-	j.say("%s was never finished and is made anew", g.ref)
-	if err := j.destroy(ctx, g.ref, j.change.After.Key, j.change.Before.Key); err != nil {
+func (j *job) remake(ctx context.Context) error {
+	at := refOf(j.change.Before.Attrs)
+	j.say("%s was never finished and is made anew", at)
+	if err := j.destroy(ctx, at, j.change.After.Key, j.change.Before.Key); err != nil {
 		return err
 	}
 	return j.create(ctx)

@@ -16,7 +16,7 @@ func (j *job) update(ctx context.Context) error {
 	before, r := *j.change.Before, *j.change.After
 	g, err := j.asPlanned(ctx)
 	if errors.Is(err, errUnfinished) {
-		return j.remake(ctx, g)
+		return j.remake(ctx)
 	}
 	if err != nil {
 		return err
@@ -46,7 +46,10 @@ func (j *job) asPlanned(ctx context.Context) (guest, error) {
 	before, r := *j.change.Before, *j.change.After
 	hint, _ := j.c.intent(r.Key, before.Attrs["vmid"])
 	g, err := j.settle(ctx, refOf(before.Attrs), hint.Source)
-	if errors.Is(err, errNoGuest) {
+	switch {
+	case errors.Is(err, errNoGuest) && before.Attrs["raw"] != "": // a former try got as far as removing it
+		return g, errUnfinished
+	case errors.Is(err, errNoGuest):
 		return g, retryf("%s is gone: list again", before.Key)
 	}
 	if err != nil {

@@ -76,7 +76,9 @@ func (c *Campus) Meddle(which int) error {
 	pick := func(n int) int { return which / 8 % n }
 	switch which % 8 {
 	case 0:
-		return c.AddStranger(stranger(20000+which%100, "pve2", fmt.Sprintf("stranger-%d", which), "by hand"))
+		if vmid := 20000 + which%100; !slices.ContainsFunc(c.PVE.Guests(), func(g pvesim.Guest) bool { return g.VMID == vmid }) {
+			return c.AddStranger(stranger(vmid, "pve2", fmt.Sprintf("stranger-%d", which), "by hand"))
+		}
 	case 1, 2, 3:
 		if len(ours) == 0 {
 			return nil

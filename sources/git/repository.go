@@ -143,7 +143,7 @@ func (r *Repository) snapshot(ctx context.Context, st store, head plumbing.Hash)
 }
 
 // tellRewrite logs when the branch no longer holds the commit that was read
-// before: somebody pushed with force, and the campus follows.
+// before: somebody pushed with force. Whether the campus follows is not decided here.
 func (r *Repository) tellRewrite(st store, head plumbing.Hash) {
 	if r.last.Commit == "" {
 		return
@@ -158,7 +158,7 @@ func (r *Repository) tellRewrite(st store, head plumbing.Hash) {
 			}
 		}
 	}
-	r.log.Warn("the branch was rewritten (force-push); following it",
+	r.log.Warn("the branch was rewritten (force-push)",
 		"repository", r.name, "branch", r.cfg.Branch, "old", r.last.Commit, "new", head.String())
 }
 

@@ -46,6 +46,7 @@ type task struct {
 	inventory.Change
 	result   Result
 	claims   []inventory.Claim
+	lane     string                 // where it waits for these
 	waits    map[inventory.Key]bool // unfinished needs
 	path     time.Duration          // of the longest way from its start to the end of the plan
 	due      time.Time              // not to be started before
@@ -58,11 +59,12 @@ type walk struct {
 	r       *Reconciler
 	tasks   []*task // in key order
 	needers map[inventory.Key][]*task
-	ready   []*task         // open and without unfinished needs, the longest path first
-	coming  map[string]int  // tasks of a system that are open and not ready yet
-	held    map[string]int  // claims in use
-	widths  map[string]int  // what wideners said in this round
-	partial map[string]bool // systems and claims whose calls would not be full in this round
+	lanes   map[string]*lane // what is open and without unfinished needs
+	pausing []*task          // what is to be tried again
+	coming  map[string]int   // tasks of a system that are open and not ready yet
+	held    map[string]int   // claims in use
+	widths  map[string]int   // what wideners said in this round
+	partial map[string]bool  // lanes whose calls would not be full in this round
 	running int
 	news    []inventory.Event // not told yet
 	told    time.Time         // of the last word to the watcher
@@ -81,7 +83,7 @@ type answer struct {
 
 func newWalk(r *Reconciler) *walk {
 	return &walk{
-		r: r, needers: map[inventory.Key][]*task{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
+		r: r, needers: map[inventory.Key][]*task{}, lanes: map[string]*lane{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
@@ -102,6 +104,11 @@ func (w *walk) add(c inventory.Change, blocked string) {
 
 func (w *walk) system(key inventory.Key) System { return w.r.Systems[key.System()].System }
 
+// moment is how long after an end more is started, so that what ends at one moment
+// is seen together: what begins next then hangs on keys and not on which answer
+// came first.
+const moment = time.Millisecond
+
 // run walks until everything is finished or ctx has ended.
 func (w *walk) run(ctx context.Context) {
 	grace := cmp.Or(w.r.Grace, defaultGrace)
@@ -120,21 +127,34 @@ func (w *walk) run(ctx context.Context) {
 		}
 	}
 	stopped := ctx.Done()
-	for {
-		var next time.Time
-		if ctx.Err() == nil {
-			next = w.start(work)
+	var turn <-chan time.Time // to start more, a moment after something has ended
+	var next time.Time        // at which a retry falls due
+	for again := true; ; {
+		switch {
+		case ctx.Err() != nil:
+			next = time.Time{}
+		case again:
+			next, again = w.start(work), false
 		}
-		if w.running == 0 && next.IsZero() {
+		if w.running == 0 && next.IsZero() && turn == nil {
 			break
 		}
 		w.tell()
 		select {
 		case a := <-w.answers:
 			w.settle(a)
+			switch {
+			case w.running == 0:
+				turn, again = nil, true // nothing else can end
+			case turn == nil:
+				turn = time.After(moment)
+			}
+		case <-turn:
+			turn, again = nil, true
 		case e := <-w.events:
 			w.news = append(w.news, e)
 		case <-until(next):
+			again = true
 		case <-until(w.untold()):
 		case <-stopped:
 			stopped = nil // noticed; what runs is still waited for
@@ -183,6 +203,7 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	case inventory.StateRetry:
 		if !pause.Stop {
 			t.due = time.Now().Add(pause.Wait)
+			w.pausing = append(w.pausing, t)
 			log.Info("change tried again", "in", pause.Wait, "error", o.Error)
 			return
 		}
@@ -190,7 +211,7 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	default:
 		log.Warn("change not done", "state", o.State, "error", o.Error)
 	}
-	w.leave(t)
+	t.finished = true
 	w.news = append(w.news, inventory.Event{Key: t.Key, Text: string(o.State)})
 	w.release(t)
 }
@@ -204,7 +225,7 @@ func (w *walk) release(t *task) {
 		case !t.succeeded():
 			needer.result.Blocked = say(msgNeeds, t.Key)
 			w.coming[needer.Key.System()]--
-			w.leave(needer)
+			needer.finished = true
 			w.release(needer)
 		case len(needer.waits) == 0:
 			w.makeReady(needer)
@@ -219,16 +240,8 @@ func (w *walk) makeReady(t *task) {
 		t.claims = claimer.Claims(t.Change)
 	}
 	w.coming[t.Key.System()]--
-	at, _ := slices.BinarySearchFunc(w.ready, t, sooner)
-	w.ready = slices.Insert(w.ready, at, t)
-}
-
-// leave takes a task out for good.
-func (w *walk) leave(t *task) {
-	t.finished = true
-	if at, ok := slices.BinarySearchFunc(w.ready, t, sooner); ok {
-		w.ready = slices.Delete(w.ready, at, at+1)
-	}
+	t.lane = laneOf(t.Key.System(), t.claims)
+	w.queue(t)
 }
 
 // sooner orders tasks that are ready: the longest path first, then by key.

@@ -174,7 +174,7 @@ func (w *walk) obstacle(t *task, now time.Time) obstacle {
 		return obstacle{pause: true}
 	}
 	claim := w.limiting(t)
-	return obstacle{system: t.Key.System(), claim: claim, patient: claim == "" && w.patient(t, now)}
+	return obstacle{system: t.Key.System(), claim: claim, patient: claim == "" && w.patient(t)}
 }
 
 // explain puts obstacles into words. Different ones may read alike.

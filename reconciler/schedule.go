@@ -15,29 +15,35 @@ import (
 func (w *walk) start(ctx context.Context) (next time.Time) {
 	next = w.startWhat(ctx, w.patient)
 	if w.running == 0 && next.IsZero() { // nothing more will come
-		next = w.startWhat(ctx, func(*task, time.Time) bool { return false })
+		next = w.startWhat(ctx, func(*task) bool { return false })
 	}
 	return next
 }
 
-func (w *walk) startWhat(ctx context.Context, held func(*task, time.Time) bool) (next time.Time) {
+func (w *walk) startWhat(ctx context.Context, held func(*task) bool) (next time.Time) {
 	now := time.Now()
 	clear(w.widths)
 	clear(w.partial)
-	for _, t := range slices.Clone(w.ready) {
-		switch {
-		case w.stopped(): // looked at before each start: a turn can end in the middle
+	next = w.resume(now)
+	var cursors []cursor
+	for _, l := range w.lanes {
+		cursors = append(cursors, cursor{lane: l})
+	}
+	for {
+		c := soonest(cursors)
+		if c == nil || w.stopped() { // looked at before each start: a turn can end in the middle
 			return next
-		case t.running: // it went along in a batch
-		case t.due.After(now):
-			if next.IsZero() || t.due.Before(next) {
-				next = t.due
-			}
-		case w.limiting(t) == "" && !held(t, now):
-			w.launch(ctx, w.batch(t, now))
+		}
+		switch t := c.tasks[c.at]; {
+		case w.limiting(t) != "":
+			c.at = len(c.tasks)
+		case held(t):
+			c.at++
+		default:
+			w.launch(ctx, w.batch(t))
+			c.at = 0
 		}
 	}
-	return next
 }
 
 // limiting is the first of a change's claims that cannot be had, or "".
@@ -62,21 +68,20 @@ func (w *walk) width(t *task, c inventory.Claim) int {
 	return cmp.Or(width, c.Limit)
 }
 
-// batch is first and, where the system takes many changes in one call, all
-// others that could begin now and claim the same.
-func (w *walk) batch(first *task, now time.Time) []*task {
+// batch is first and, where the system takes many changes in one call, others of
+// its lane.
+func (w *walk) batch(first *task) []*task {
 	batch := []*task{first}
 	batcher, ok := w.system(first.Key).(Batcher)
 	if !ok {
 		return batch
 	}
 	most := batcher.MaxBatch(first.Change)
-	for _, t := range w.ready {
+	for _, t := range w.lanes[first.lane].tasks {
 		if len(batch) >= most {
 			break
 		}
-		if t != first && !t.running && !t.due.After(now) &&
-			t.Key.System() == first.Key.System() && slices.Equal(t.claims, first.claims) {
+		if t != first {
 			batch = append(batch, t)
 		}
 	}
@@ -85,7 +90,7 @@ func (w *walk) batch(first *task, now time.Time) []*task {
 }
 
 // patient reports that a change may as well travel with later ones of its system.
-func (w *walk) patient(t *task, now time.Time) bool {
+func (w *walk) patient(t *task) bool {
 	system := t.Key.System()
 	patient, ok := w.system(t.Key).(Patient)
 	if !ok || w.coming[system] == 0 || len(w.needers[t.Key]) > 0 || !patient.Patient(t.Change) {
@@ -95,14 +100,10 @@ func (w *walk) patient(t *task, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	group := system
-	for _, c := range t.claims {
-		group += " " + c.Name
+	if _, counted := w.partial[t.lane]; !counted {
+		w.partial[t.lane] = len(w.batch(t)) < batcher.MaxBatch(t.Change)
 	}
-	if _, counted := w.partial[group]; !counted {
-		w.partial[group] = len(w.batch(t, now)) < batcher.MaxBatch(t.Change)
-	}
-	return w.partial[group]
+	return w.partial[t.lane]
 }
 
 // launch takes the claims and runs the batch on a goroutine of its own.
@@ -110,6 +111,7 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	for _, c := range batch[0].claims {
 		w.held[c.Name]++
 	}
+	w.lanes[batch[0].lane].take(batch)
 	changes := make([]inventory.Change, len(batch))
 	for i, t := range batch {
 		t.running, t.started = true, w.r.now()

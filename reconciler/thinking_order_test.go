@@ -16,5 +16,9 @@ func Order(p plan.Plan) int {
 			w.makeReady(t)
 		}
 	}
-	return len(w.ready)
+	ready := 0
+	for _, l := range w.lanes {
+		ready += len(l.tasks)
+	}
+	return ready
 }

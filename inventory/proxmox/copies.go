@@ -46,7 +46,9 @@ func (l *lister) copy(g guest, m inventory.Mark) {
 	}
 	if lock := g.cfg["lock"]; lock != "" {
 		attrs["lock"] = lock
-	} else if !wholeCopy(g) {
+	}
+	l.stale(g, attrs)
+	if !wholeCopy(g) && (attrs["lock"] == "" || attrs["stale"] != "" && l.c.cfg.StaleLocks == staleClear) {
 		attrs["raw"] = "1"
 	}
 	if wholeCopy(g) && powerState(g.status) != "running" {
@@ -93,7 +95,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 			return err
 		case !ours || m.Key != r.Key:
 			return retryf("VMID %s is taken by %s %q on %s, which is not ours: list again", want.vmid, g.typ, g.name(), g.node)
-		case m.Extra[markOf] == r.Attrs["of"]:
+		case m.Extra[markOf] == r.Attrs["of"] && hasDisk(g):
 			return j.completeCopy(ctx, g)
 		default:
 			if err := j.destroyCopy(ctx, g); err != nil {
@@ -172,8 +174,8 @@ func (j *job) removeCopy(ctx context.Context) error {
 }
 
 func (j *job) destroyCopy(ctx context.Context, g guest) error {
-	if lock := g.cfg["lock"]; lock != "" {
-		return retryf("%s is locked (%s)", g.ref, lock)
+	if err := j.unlocked(ctx, g); err != nil {
+		return err
 	}
 	j.c.dropCopy(g.vmid)
 	j.say("deleting %s on %s", g.ref, g.node)

@@ -262,7 +262,7 @@ func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
 				if r.Attrs["of"] == t.print {
 					ch.Action, ch.Before = inventory.Create, nil
 				}
-				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" {
+				if r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" || r.Attrs["stale"] != "" && r.Attrs["raw"] == "" {
 					vmid = "ready"
 				}
 			}

@@ -8,8 +8,13 @@ import "context"
 var answers = []string{ContextValidate, ContextPlan, ContextPolicy}
 
 // seen says on a commit that has no verdict yet that there will be one, before
-// anything is read or asked: whoever pushed looks at the commit now.
+// anything is read or asked: whoever pushed looks at the commit now. Where
+// nobody knows what was answered last it says nothing: most likely it was this very
+// commit, whose verdict must not be hidden.
 func (r *Reconciler) seen(ctx context.Context, pass *Pass) {
+	if r.Answered == "" {
+		return
+	}
 	for _, name := range answers {
 		r.early(ctx, pass, Status{Context: name, State: StatusPending, Description: msgSeen})
 	}

@@ -96,6 +96,7 @@ func TestAPublishedPassIsNeverChanged(t *testing.T) {
 // that has its verdict.
 func TestANewCommitIsAnsweredBeforeAnythingIsAsked(t *testing.T) {
 	h := newHouse(map[string]string{"projects/a.yaml": project("a")})
+	h.Answered = "0123456789abcdef" // by a pass over another commit
 	var early []Status
 	h.replaceCri().list = func() { early = slices.Clone(h.repo.statuses[head]) }
 	h.pass(t)
@@ -119,10 +120,8 @@ func TestAStopWhileReadingIsNoVerdict(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	h.replaceCri().list = stop
 	h.RunOnce(ctx)
-	for _, s := range h.repo.statuses[head] {
-		if s.State != StatusPending {
-			t.Errorf("a stopped pass wrote %v", s)
-		}
+	if len(h.repo.statuses) > 0 {
+		t.Errorf("a stopped pass wrote %v", h.repo.statuses)
 	}
 }
 
@@ -174,7 +173,7 @@ func TestErrorsThatLastAreToldOnce(t *testing.T) {
 	for range 3 {
 		h.pass(t)
 	}
-	if got := h.told(ContextValidate); len(got) != 3 || got[1] == got[2] {
+	if got := h.told(ContextValidate); len(got) != 2 || got[0] == got[1] {
 		t.Errorf("three passes with the same errors told %q", got)
 	}
 }
@@ -231,7 +230,7 @@ func TestWhatIsUnreadIsToldInOneOrder(t *testing.T) {
 		h.pass(t)
 		slices.Reverse(cri.lists.Unknown)
 	}
-	if got := h.told(ContextPlan); len(got) != 2 { // beside the first word
+	if got := h.told(ContextPlan); len(got) != 1 {
 		t.Errorf("two passes told %q", got)
 	}
 }

@@ -168,10 +168,13 @@ func (c *Cluster) image(ctx context.Context, r inventory.Resource) (volid string
 	return volid, nil
 }
 
-// images lists a storage's OS templates. Whoever asks while that is under way
-// waits for the same answer.
+// images lists a storage's OS templates, once for all nodes that share it. Whoever
+// asks while that is under way waits for the same answer.
 func (c *Cluster) images(ctx context.Context, node, storage string) ([]string, error) {
 	place := storageKey(node, storage)
+	if c.look().shared(node, storage) {
+		place = storageKey("", storage)
+	}
 	for {
 		c.mu.Lock()
 		images, known := c.view.images[place]
@@ -185,7 +188,7 @@ func (c *Cluster) images(ctx context.Context, node, storage string) ([]string, e
 		case known:
 			return images, nil
 		case !asking:
-			return c.listImages(ctx, node, storage, busy)
+			return c.listImages(ctx, node, storage, place, busy)
 		}
 		select {
 		case <-busy:
@@ -195,11 +198,11 @@ func (c *Cluster) images(ctx context.Context, node, storage string) ([]string, e
 	}
 }
 
-func (c *Cluster) listImages(ctx context.Context, node, storage string, done chan struct{}) ([]string, error) {
+func (c *Cluster) listImages(ctx context.Context, node, storage, place string, done chan struct{}) ([]string, error) {
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.imaging, storageKey(node, storage))
+		delete(c.imaging, place)
 		close(done)
 	}()
 	var content []struct {
@@ -212,7 +215,7 @@ func (c *Cluster) listImages(ctx context.Context, node, storage string, done cha
 	for _, entry := range content {
 		images = append(images, entry.VolID)
 	}
-	c.rememberImages(node, storage, images)
+	c.rememberImages(place, images)
 	return images, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 )
 
 func TestChooseImage(t *testing.T) {
@@ -195,4 +196,23 @@ func TestClaims(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The OS templates of a storage that nodes share are the same on each.
+func TestSharedImagesAreListedOnce(t *testing.T) {
+	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		list(t, c)
+		r.sim.ForgetRequests()
+		r.create(t, c, []string{"pve1", "pve2", "pve3"}, 6)
+		listings := 0
+		for _, req := range r.sim.Requests() {
+			if strings.HasSuffix(req.Path, "/content") {
+				listings++
+			}
+		}
+		if listings != 1 {
+			t.Errorf("they were listed %d times", listings)
+		}
+	})
 }

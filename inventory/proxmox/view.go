@@ -20,7 +20,8 @@ type view struct {
 	cores     map[string]int        // of the nodes, by name
 	storages  map[string]storage
 	stale     map[string]string // by VMID: what to do about a lock that no task holds
-	// images are the OS templates of a node's storage, listed when first asked for.
+	// images are the OS templates of a node's storage, or of one that nodes share,
+	// listed when first asked for.
 	images map[string][]string
 }
 
@@ -134,13 +135,13 @@ func (c *Cluster) forget(key inventory.Key) {
 	c.view.guests = guests
 }
 
-func (c *Cluster) rememberImages(node, storage string, images []string) {
+func (c *Cluster) rememberImages(place string, images []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := maps.Clone(c.view.images)
 	if all == nil {
 		all = map[string][]string{}
 	}
-	all[storageKey(node, storage)] = images
+	all[place] = images
 	c.view.images = all
 }

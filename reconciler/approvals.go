@@ -165,7 +165,7 @@ func (a *Approvals) find(held plan.Held) (approval, bool) {
 	return approval{}, false
 }
 
-func (a *Approvals) over(one approval) bool { return a.now().Sub(one.At) >= approvalLife }
+func (a *Approvals) over(one approval) bool { return a.now().Sub(one.At).Abs() >= approvalLife }
 
 // lets reports whether the plan is the approved one, or what is left of it.
 func (one approval) lets(held plan.Held) bool {

@@ -243,7 +243,7 @@ func (s *stand) cluster(t *testing.T) *proxmox.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"time"
 
 	"github.com/provost-dev/provost/reconciler"
 )
@@ -41,8 +42,13 @@ Example:
 				if err != nil {
 					return exitError, err
 				}
-				defer giveBack(context.WithoutCancel(ctx), turns)
-				defer closing(context.WithoutCancel(ctx))
+				defer func() {
+					// A forge that is down keeps no terminal: the next pass says it all again.
+					last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+					defer cancel()
+					closing(last)
+					giveBack(last, turns)
+				}()
 				r.Manual, r.Watch = true, view.show
 				r.History = func(p *reconciler.Pass) {
 					if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {

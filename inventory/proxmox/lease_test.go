@@ -128,7 +128,7 @@ func TestCampusesHaveTheirOwnTerms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(c.Close)
+			t.Cleanup(func() { c.Close() })
 			mustTerm(t, c, inventory.Term{})
 			mustBegin(t, c, term(i+1, name), true)
 			mustTerm(t, c, term(i+1, name))

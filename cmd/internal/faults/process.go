@@ -180,7 +180,7 @@ func (p *Process) cluster(log *slog.Logger) (*proxmox.Cluster, error) {
 	}
 	cluster, err := proxmox.NewWith(clusterName, campusName, cfg, log, proxmox.Options{Transport: requests, DialSSH: shell.connect})
 	if err == nil {
-		p.close = append(p.close, cluster.Close)
+		p.close = append(p.close, func() { cluster.Close() })
 	}
 	return cluster, err
 }

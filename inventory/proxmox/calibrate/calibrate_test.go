@@ -75,7 +75,7 @@ func timings(t *testing.T, costs pvesim.Costs, seed uint64) proxmox.Timings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { c.Close() })
 	began, before := time.Now(), len(sim.Guests())
 	timed, err := c.Time(t.Context(), proxmox.Trial{Count: 8, Say: t.Logf})
 	if err != nil {

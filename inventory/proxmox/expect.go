@@ -67,7 +67,7 @@ const (
 	firstLook = 250 * time.Millisecond // at a task of which nothing is known
 	// Steps, as a share of the time so far, once a task takes longer than expected,
 	// and where nothing is known.
-	lateStep    = 0.12
+	lateStep    = 0.10
 	unknownStep = 0.25
 	mostStep    = 10 * time.Second // unless lateStep is more
 )

@@ -50,6 +50,8 @@
 //	create.boot     new: the mark remembers that provost has yet to start it once
 //	create.workspace  the workspace of its file, for policies
 //	lock         live only: create, disk, clone, backup, …
+//	pending      live only: "cores,nameserver", the options of Proxmox that are written
+//	             and that a running guest takes at its next start; where that is known
 //	stale        live only, on templates and foreign guests too: what to do about a
 //	             lock that no task holds
 //	raw          live only: "1" on a clone that is yet to be configured; what it
@@ -69,6 +71,12 @@
 // A live guest always comes with a live power resource of the same owner.
 // Deleting a power resource stops the guest. While a guest is being deleted it
 // is the guest that waits for its power.
+//
+// reboot (<cluster>/reboot/<hostname>), neither declared nor listed: a plan has an
+// update of it where a running guest must be restarted for what is written to
+// become true:
+//
+//	pending      the guest's own; "" afterwards
 //
 // record (<dns>/record/<fqdn>/<TYPE>), one value a record:
 //

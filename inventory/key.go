@@ -18,6 +18,7 @@ const (
 	KindRecord      = "record"
 	KindReservation = "reservation"
 	KindFilter      = "filter"
+	KindReboot      = "reboot"
 
 	KindForeign  = "foreign"
 	KindBackup   = "backup"

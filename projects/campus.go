@@ -14,8 +14,11 @@ type settings struct {
 	clusters map[string]*cluster
 	networks map[string]*network // by name
 	bridges  map[bridge]*network
-	zones    map[string]*zone // by name
-	retain   int              // days
+	zones    map[string]*zone             // by name
+	retain   int                          // days
+	drift    map[string]map[string]string // by kind and field, what is not corrected
+	calendar Calendar                     // without the dates of cohorts
+	zoned    bool                         // whether a time zone is said
 }
 
 // bridge is where a network is plugged in.
@@ -47,8 +50,9 @@ const defaultTTL = "3600"
 
 func (f *file) readSettings(v value) *settings {
 	s := &settings{
-		name:     v.get("name").text,
-		retain:   readRetain(v, defaultRetain),
+		name:   v.get("name").text,
+		retain: readRetain(v, defaultRetain),
+		drift:  readDrift(v.get("drift"), nil), calendar: readCalendar(v), zoned: v.get("timezone").set(),
 		clusters: map[string]*cluster{}, networks: map[string]*network{}, bridges: map[bridge]*network{}, zones: map[string]*zone{},
 	}
 	clusters, zones := v.get("clusters"), v.get("zones")

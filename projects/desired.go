@@ -41,6 +41,7 @@ func (c *Campus) Desired(live []inventory.Resource) Desired {
 	b.assignAddresses()
 	b.assignNodes()
 	b.produce()
+	b.out.Reboots = b.reboots(b.out.Calendar)
 	b.freeze()
 	b.reportLocks()
 	b.out.Problems = sortProblems(b.out.Problems)
@@ -72,6 +73,7 @@ func (c *Campus) sound() []*machine {
 func (c *Campus) describe(out *Desired) {
 	out.Files[campusFile] = c.broken
 	out.Retention = Retention{byDefault: c.retain(), units: map[string]int{}}
+	out.Calendar, out.Drift, out.Ends = c.calendar(), c.drift(), map[string]End{}
 	for p, r := range c.rosters {
 		out.Files[p] = r.broken()
 	}
@@ -83,6 +85,9 @@ func (c *Campus) describe(out *Desired) {
 		out.Files[u.path] = reason
 		out.Units[u.owner.Unit] = 0
 		out.Retention.units[u.owner.Unit] = u.retain
+		if reason == "" && u.term.lastDay != "" {
+			out.Ends[u.owner.Unit] = End{LastDay: u.term.lastDay, At: u.term.end, Over: u.over}
+		}
 		if reason == "" {
 			out.Units[u.owner.Unit] = len(u.machines)
 		}

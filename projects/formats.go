@@ -55,6 +55,10 @@ func makeCampusShape() *shape {
 		{"kind", &shape{kind: text, enum: []string{"Campus"}}, true},
 		{"name", described("stands in the mark of everything that provost makes: never change it", shape{kind: text, like: unitLike}), true},
 		{"retain", retain, false},
+		{"drift", makeDriftShape(), false},
+		{"timezone", described("in which the days and hours of windows, freezes and cohorts are meant, as the IANA names it: Europe/Paris", shape{kind: text, like: zoneLike}), false},
+		{"windows", periodsShape("a window: what it names goes out only while one of the windows that name it is open", "actions", "what waits for it: create, update, delete, power, reboot; everything where it is left out"), false},
+		{"freezes", periodsShape("a freeze: while it lasts, only what it allows goes out", "allow", "what goes out all the same: create, update, delete, power, reboot; nothing where it is left out"), false},
 		{"clusters", &shape{kind: object, name: unitLike, rest: cluster}, true},
 		{"networks", &shape{kind: object, name: nameLike, rest: network}, false},
 		{"zones", &shape{kind: object, name: hostLike, rest: zone}, false},
@@ -78,6 +82,7 @@ func makeProjectShape() *shape {
 		{"workspace", described("what policies call this kind of file; projects where it is left out", *aName), false},
 		{"ansible", ansible, false},
 		{"retain", retain, false},
+		{"drift", makeDriftShape(), false},
 		{"defaults", described("what the machines below are unless they say otherwise", shape{kind: object, keys: sharedKeys()}), false},
 		{"ct", described("LXC containers", shape{kind: list, elem: &ct}), false},
 		{"vm", described("QEMU machines", shape{kind: list, elem: &vm}), false},
@@ -102,6 +107,10 @@ func makeCohortShape() *shape {
 		{"workspace", described("what policies call this kind of file; cohorts where it is left out", *aName), false},
 		{"title", described("the cohort as people call it; the file's name where it is left out", *aText), false},
 		{"retain", retain, false},
+		{"drift", makeDriftShape(), false},
+		{"start", aDay("the first day: before it the cohort is planned only"), false},
+		{"freeze", aDay("from this day to the end nothing of the cohort changes"), false},
+		{"end", aDay("the last day: after it the machines are retired, as if nothing declared them any more"), false},
 		{"template", template, true},
 		{"flavours", described("named differences from the template, which students may ask for", shape{kind: object, name: nameLike, rest: &flavour}), false},
 		{"roster", described("a CSV file beside this one, with the columns login, name and any scalar key of a student", *aText), false},
@@ -141,6 +150,7 @@ func sharedKeys() []key {
 		{"addresses", described("ranges that dhcp: reserve takes from, instead of the network's", *anyText), false},
 		{"dns", described("managed (the default with an address that is known), by-dhcp (the default with dhcp: authorise) or none", shape{kind: text, enum: []string{"managed", "by-dhcp", "none"}}), false},
 		{"power", described("initial (started once, the default), running, stopped or ignore", shape{kind: text, enum: []string{"initial", "running", "stopped", "ignore"}}), false},
+		{"reboot", described("when the machine is restarted for what it takes at its next start only: never (the default for students), window (the default for others: in the windows of campus.yaml that name reboot) or now", shape{kind: text, enum: []string{rebootNever, rebootWindow, "now"}}), false},
 		{"rebuild", described("raise it to make the machine anew from its base, under the same name, VMID and MAC", shape{kind: whole, max: 999999}), false},
 		{"count", described("that many machines alike; {n} in the host name counts them from 1", shape{kind: whole, min: 1, max: 1000}), false},
 	}
@@ -162,6 +172,23 @@ func ownKeys() []key {
 		{"was", described("the host name before a rename", shape{kind: text, like: hostLike}), false},
 	}
 }
+
+// periodsShape is a map of windows or freezes by name; what is the key that lists
+// their actions.
+func periodsShape(doc, what, about string) *shape {
+	return &shape{kind: object, name: nameLike, rest: &shape{kind: object, doc: doc, keys: []key{
+		{"from", aDay("the first day; left out, it has always been so"), false},
+		{"to", aDay("the last day; left out, it goes on for ever"), false},
+		{"days", described("days of the week, such as mon-fri or sat, sun; every day where it is left out", shape{kind: list, elem: &shape{kind: text, like: daysLike}}), false},
+		{"hours", described("hours of the day, such as 20:00-06:00; all of it where it is left out. Over midnight they belong to the day on which they begin", shape{kind: text, like: hoursLike}), false},
+		{what, described(about, shape{kind: list, elem: &shape{kind: text, enum: calendarActions}}), false},
+		{"kinds", described("kinds of things that it is about: guest, power, record, reservation, filter; all where it is left out", shape{kind: list, elem: &shape{kind: text, enum: calendarKinds}}), false},
+		{"cohorts", described("cohorts that it is about; without cohorts: and projects: it is about everything", *nameList), false},
+		{"projects", described("projects that it is about", *nameList), false},
+	}}}
+}
+
+func aDay(doc string) *shape { return described(doc, shape{kind: text, like: dateLike}) }
 
 func netShape() *shape {
 	return described("a network's name, or Proxmox's own syntax: name=eth0,bridge=vmbr0,ip=dhcp", *aText)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -27,6 +28,7 @@ type Campus struct {
 	keys     map[string]keySet
 	files    []*file // all that were read
 	claims   register
+	now      time.Time // when it was loaded; zero where no cohort is ever over
 	problems []Problem // that show in one file
 	declared []Problem // and those that show without a live state
 }
@@ -39,9 +41,13 @@ type roster struct {
 }
 
 // Load reads a tree. It never fails: what is wrong is in Problems, and what can
-// be understood beside it is there.
-func Load(tree Tree) *Campus {
-	c := &Campus{rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: register{last: map[thing]entry{}}}
+// be understood beside it is there. No cohort is over for it: see [LoadAt].
+func Load(tree Tree) *Campus { return LoadAt(tree, time.Time{}) }
+
+// LoadAt is Load at a moment: the machines of a cohort whose end has passed are
+// read and checked, and then count as gone.
+func LoadAt(tree Tree, now time.Time) *Campus {
+	c := &Campus{now: now, rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: register{last: map[thing]entry{}}}
 	paths := slices.Sorted(maps.Keys(tree))
 	c.loadSettings(tree)
 	for _, p := range paths {
@@ -148,6 +154,7 @@ func (c *Campus) readProject(u *unit, data []byte) {
 	v, _ := u.readYAML(data, projectShape)
 	u.readWorkspace(v, "projects")
 	u.retain = readRetain(v, c.retain())
+	c.readDrift(u, v)
 	if c.settings != nil && v.get("cluster").set() && v.sound("defaults") {
 		u.readProject(v)
 	}
@@ -157,9 +164,26 @@ func (c *Campus) readCohort(u *unit, data []byte) {
 	v, _ := u.readYAML(data, cohortShape)
 	u.readWorkspace(v, "cohorts")
 	u.retain = readRetain(v, c.retain())
+	c.readDrift(u, v)
+	c.readTerm(u, v)
 	students, ok := c.rosterOf(u, v.get("roster"))
 	if ok && c.settings != nil && v.get("cluster").set() && v.get("template").set() && v.sound("flavours") {
 		u.readCohort(v, students)
+	}
+	if u.over {
+		u.machines = nil
+	}
+}
+
+// readTerm reads a cohort's dates. What one that is over declares is claimed by
+// nobody any more.
+func (c *Campus) readTerm(u *unit, v value) {
+	if c.settings == nil {
+		return
+	}
+	u.readTerm(v, c.settings.calendar.zone, c.settings.zoned)
+	if u.over = u.term.over(c.now); u.over {
+		u.claims = &register{last: map[thing]entry{}}
 	}
 }
 
@@ -207,6 +231,7 @@ func (c *Campus) collect() {
 				Hint: fmt.Sprintf("write roster: %s into a cohort", path.Base(p)), Warning: true})
 		}
 	}
+	c.warnOfStrangers()
 	for _, f := range c.files {
 		for _, p := range f.problems {
 			if c.settings != nil && !p.Owner.IsZero() {

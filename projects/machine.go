@@ -27,6 +27,7 @@ type machine struct {
 	dns     string // managed, by-dhcp or none
 	ranges  []addressRange
 	power   string
+	reboot  string // as it is said, or ""
 	rebuild int
 	vmid    int // declared, or 0
 	adopt   int // VMID of the machine to take over, or 0
@@ -221,6 +222,9 @@ func (d *draft) readLife() {
 	}
 	if v, _ := d.get("power"); v.set() {
 		d.power = v.text
+	}
+	if v, _ := d.get("reboot"); v.set() {
+		d.reboot = v.text
 	}
 	if v, _ := d.get("rebuild"); v.set() {
 		d.rebuild = v.number()

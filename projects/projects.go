@@ -15,11 +15,15 @@
 // Schema are both made from it) and read it beside its neighbours in
 // hardware.go, network.go, dns.go or machine.go.
 //
-// The package refuses to do I/O (but for [ReadDir]), to look at a clock, and to
+// The package refuses to do I/O (but for [ReadDir]), to look at a clock (whoever calls [LoadAt] or asks a [Calendar] says what time it is), and to
 // guess: an ambiguous declaration is refused.
 package projects
 
-import "github.com/provost-dev/provost/inventory"
+import (
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
 
 // Desired is what should be, given what is.
 type Desired struct {
@@ -32,8 +36,24 @@ type Desired struct {
 	Units map[string]int
 	// Retention is for how long machines are kept after their declaration went.
 	Retention Retention
+	// Drift says what becomes of fields that somebody changed behind our back.
+	Drift Drift
+	// Reboots are the guests that may be restarted so that they take what is
+	// written, and when: window or now.
+	Reboots map[inventory.Key]string
+	// Calendar says when what may change.
+	Calendar Calendar
+	// Ends are those of the cohorts that have one. One that is over declares nothing.
+	Ends map[string]End
 	// Frozen are single keys that must be left alone this time, and why.
 	Frozen []inventory.Unknown
 	// Problems are all errors found, those that only the live state shows included.
 	Problems []Problem
+}
+
+// End is that of a cohort.
+type End struct {
+	LastDay string    // as it is written, YYYY-MM-DD
+	At      time.Time // the end of that day
+	Over    bool      // it has come
 }

@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ var machineSamples = map[string]sample{
 	"ciuser": {"", "ciuser: bob"}, "zone": {"net0: lan, ip: 10.0.0.5", "zone: x.fr"}, "gw": {"net0: lan, ip: 10.0.0.5", "gw: 10.0.0.253"},
 	"gw6": {`net0: lan, ip6: "fd00::5"`, `gw6: "fd00::9"`}, "dhcp": {"net0: wlan", "dhcp: none"},
 	"addresses": {"net0: wlan, dhcp: reserve", "addresses: 10.0.1.200"}, "dns": {"net0: lan, ip: 10.0.0.5, zone: x.fr", "dns: none"},
-	"power": {"", "power: ignore"}, "rebuild": {"", "rebuild: 3"}, "count": {"", "count: 2"},
+	"power": {"", "power: ignore"}, "reboot": {"", "reboot: now"}, "rebuild": {"", "rebuild: 3"}, "count": {"", "count: 2"},
 	"ip": {"net0: lan", "ip: 10.0.0.5"}, "ip6": {"net0: lan", `ip6: "fd00::5"`}, "mac": {"", `mac: "02:00:00:00:00:09"`},
 	"vmid": {"", "vmid: 20007"}, "cname": {"zone: x.fr", "cname: [a]"}, "txt": {"zone: x.fr", "txt: {a: b}"},
 	"adopt": {"", "adopt: {vmid: 321}"}, "was": {"", "was: former"},
@@ -37,6 +38,7 @@ func meaning(t *testing.T, tree Tree) string {
 	d := c.Desired(nil)
 	var b strings.Builder
 	b.WriteString(show(d.Resources))
+	fmt.Fprint(&b, d.Reboots)
 	for _, p := range d.Problems {
 		b.WriteString(p.Message + "\n")
 	}

@@ -103,7 +103,7 @@ func (b *builder) guestOf(s *site) inventory.Resource {
 // the declared fields only, so the others are as they are.
 func (b *builder) keep(s *site, attrs inventory.Attrs) {
 	for name, text := range b.known(s).Attrs {
-		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "raw", "stale", "why", "status", inventory.AttrRetired, inventory.AttrRetain}, name) {
+		if !inventory.CreateOnly(name) && !slices.Contains([]string{"lock", "pending", "raw", "stale", "why", "status", inventory.AttrRetired, inventory.AttrRetain}, name) {
 			attrs[name] = text
 		}
 	}

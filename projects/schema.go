@@ -3,6 +3,7 @@ package projects
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Kinds are the kinds of files that have a schema.
@@ -81,6 +82,9 @@ func (s *shape) schema() *jsonSchema {
 		}
 	case object:
 		s.objectSchema(j)
+		if s.short != nil {
+			j.Type, j.Pattern = []string{"object", "string"}, "^("+strings.Join(s.short.enum, "|")+")$"
+		}
 	}
 	return j
 }

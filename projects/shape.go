@@ -14,6 +14,7 @@ type shape struct {
 	// names of the author's choosing; name is what such a key must match.
 	rest   *shape
 	name   *pattern
+	short  *shape          // object: a text that may stand in its place
 	elem   *shape          // list
 	places map[string]*key // of the keys by name
 }

@@ -17,6 +17,10 @@ type unit struct {
 	title    string // as people call it
 	space    string // workspace
 	retain   int    // days that machines are kept
+	ownDrift bool   // whether it says what becomes of drift
+	drift    map[string]map[string]string
+	term     term // of a cohort
+	over     bool // the term has ended: what is declared counts as gone
 	machines []machine
 	models   map[string]*draft // by flavour: the first student's who asked for nothing more
 	claims   *register

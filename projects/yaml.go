@@ -91,6 +91,8 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 		return f.decodeFree(n)
 	case isNull(n):
 		at.refuse("remove the key, or give it a value", "the value is missing")
+	case s.short != nil && n.Kind == yaml.ScalarNode:
+		return f.decode(n, s.short)
 	case s.kind == object && n.Kind == yaml.MappingNode:
 		return f.decodeObject(n, s)
 	case s.kind == list && n.Kind == yaml.SequenceNode:

@@ -30,6 +30,7 @@ func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
 			reason = say(msgPaused, paused)
 		}
 		w.add(s.Change, reason)
+		w.tasks[len(w.tasks)-1].closes = s.Closes
 	}
 	w.run(ctx)
 	return w.results()
@@ -50,6 +51,7 @@ type task struct {
 	waits    map[inventory.Key]bool // unfinished needs
 	path     time.Duration          // of the longest way from its start to the end of the plan
 	due      time.Time              // not to be started before
+	closes   time.Time              // not to be started from then on; zero for never
 	started  time.Time
 	running  bool
 	finished bool

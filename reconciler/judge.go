@@ -29,7 +29,8 @@ func (r *Reconciler) judge(ctx context.Context, s Snapshot, p plan.Plan, desired
 	} else {
 		p = p.Block(plan.GatePolicy, denied(violations))
 	}
-	v.Plan = p.Block(plan.GateMode, func(s plan.Step) string { return r.permission(s.Key.System()) }).BlockDependants()
+	p = p.Block(plan.GateMode, func(s plan.Step) string { return r.permission(s.Key.System()) })
+	v.Plan = r.wait(p, desired).BlockDependants()
 	return v
 }
 

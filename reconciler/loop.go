@@ -10,10 +10,11 @@ import (
 // pass asks for one more; many ask for no more than that.
 func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-chan struct{}) {
 	for ctx.Err() == nil {
-		if _, err := r.RunOnce(ctx); err != nil && ctx.Err() == nil {
+		pass, err := r.RunOnce(ctx)
+		if err != nil && ctx.Err() == nil {
 			r.Log.Error("no pass", "error", err)
 		}
-		timer := time.NewTimer(interval)
+		timer := time.NewTimer(r.pause(pass, interval))
 		select {
 		case <-ctx.Done():
 		case <-trigger:
@@ -21,4 +22,13 @@ func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-
 		}
 		timer.Stop()
 	}
+}
+
+// pause is how long to wait for the next pass: the interval, or less where the
+// calendar asks for one sooner.
+func (r *Reconciler) pause(pass *Pass, interval time.Duration) time.Duration {
+	if pass == nil || pass.Wakes.IsZero() {
+		return interval
+	}
+	return min(interval, max(0, pass.Wakes.Sub(r.now())))
 }

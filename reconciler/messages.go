@@ -33,6 +33,7 @@ const (
 	msgPolicyWarn = "%s: %s"
 	msgPolicyMore = "%s (and %d more)"
 	msgApplied    = "%s: applied"
+	msgDrifted    = "%s; %s drifted: %s"
 	msgFailed     = "%d of %d changes failed: %s: %s"
 	msgSeen       = "seen; the answer follows"
 	msgPaused     = "paused: %s"
@@ -51,6 +52,9 @@ const (
 	msgNoAnswer   = "the system gave no answer for it"
 	msgNoEnd      = "it did not end when provost stopped"
 	msgNotStarted = "stopped before it was started"
+	msgShut       = "its time was over before it could begin; it waits for the next one"
+	msgNoWindow   = "no window of campus.yaml names reboot"
+	msgEndDoubted = "the end of %s (%s) was written down only lately: it needs an approval until %s, and none from then on"
 	msgCircle     = "it needs itself, through other changes"
 )
 
@@ -185,18 +189,21 @@ func applyStatus(pass *Pass, paused string) Status {
 		}
 	}
 	blocked := pass.Plan.BlockedSteps()
-	waiting := slices.DeleteFunc(slices.Clone(blocked), func(s plan.Step) bool { return s.Gate != plan.GateMode })
+	waiting := slices.DeleteFunc(slices.Clone(blocked), func(s plan.Step) bool { return s.Gate != plan.GateMode && s.Gate != plan.GateCalendar })
+	late := slices.DeleteFunc(slices.Clone(pass.Results), func(r Result) bool { return r.Blocked != msgShut })
 	switch {
+	case len(late) > 0:
+		return Status{ContextApply, StatusPending, say(msgWaiting, len(late), len(pass.Results), msgShut), ""}
 	case paused != "":
 		return Status{ContextApply, StatusPending, say(msgPaused, paused), ""}
 	case len(waiting) > 0:
-		return Status{ContextApply, StatusPending, say(msgWaiting, len(waiting), len(pass.Plan.Steps), waiting[0].Reason), ""}
+		return Status{ContextApply, StatusPending, describeDrift(say(msgWaiting, len(waiting), len(pass.Plan.Steps), waiting[0].Reason), pass.Plan), ""}
 	case len(blocked) > 0:
 		return Status{ContextApply, StatusFailed, say(msgWaiting, len(blocked), len(pass.Plan.Steps), cause(blocked)), ""}
 	case len(pass.Unknown) > 0:
 		return Status{ContextApply, StatusFailed, say(msgUnread, string(pass.Unknown[0].Prefix)+": "+pass.Unknown[0].Reason), ""}
 	default:
-		return Status{ContextApply, StatusSuccess, say(msgApplied, describeTotals(pass.Totals)), ""}
+		return Status{ContextApply, StatusSuccess, describeDrift(say(msgApplied, describeTotals(pass.Totals)), pass.Plan), ""}
 	}
 }
 
@@ -278,6 +285,19 @@ func describeKept(text string, kept []plan.Kept) string {
 		}
 	}
 	return say(msgKept, text, plural(len(kept), "retired guest"), first)
+}
+
+// describeDrift adds the fields that drifted and stay as they are.
+func describeDrift(text string, p plan.Plan) string {
+	left := p.Reported()
+	if len(left) == 0 {
+		return text
+	}
+	var names []string
+	for _, d := range left {
+		names = append(names, string(d.Key)+" "+d.Field)
+	}
+	return say(msgDrifted, text, plural(len(left), "field"), strings.Join(names, ", "))
 }
 
 func plural(n int, kind string) string {

@@ -45,6 +45,7 @@ type Pass struct {
 	Units    map[string]int `json:"units"`    // declared machines by cohort and project
 	Error    string         `json:"error,omitempty"`
 	Stopped  bool           `json:"stopped,omitempty"` // before everything was applied
+	Wakes    time.Time      `json:"wakes,omitzero"`    // when the calendar lets more go out, or ends a cohort
 }
 
 // Result is what became of one step: an outcome, or what it was blocked by.

@@ -41,18 +41,19 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 		return answer
 	}
 	if p.Fork {
-		live, ours = asDeclared(base), plan.Plan{}
+		live, ours = r.asDeclared(base), plan.Plan{}
 	}
-	desired := projects.Load(p.Tree).Desired(live.Items)
+	campus := projects.LoadAt(p.Tree, r.now())
+	desired := campus.Desired(live.Items)
 	problems := slices.Concat(rulesProblems(p), desired.Problems)
 	answer.Problems = slices.DeleteFunc(problems, func(q projects.Problem) bool { return slices.Contains(known, q) })
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
-	whole := r.plan(desired, live)
+	whole := r.plan(campus, desired, live)
 	if p.Fork {
 		whole.Held = nil // what a stranger's plan is made from is not what would be deleted
 	} else if r.hear(ctx, p, whole.Held) {
-		whole = r.plan(desired, live)
+		whole = r.plan(campus, desired, live)
 	}
 	judged := base // the branch's rules, and the request's author
 	judged.Author = p.Author

@@ -49,6 +49,7 @@ type Reconciler struct {
 	// Approvals are of what the guard holds back; nil: nothing can be approved.
 	Approvals *Approvals
 	Approvers []string // whose approval of a merge request is one of its plan: logins of the forge
+	Notes     *Notes   // for later passes; nil: each pass begins without any
 	Log       *slog.Logger
 
 	PublicURL string        // where the pages are reached; "" writes no links
@@ -69,6 +70,8 @@ type Reconciler struct {
 	Answered string
 	barred   string          // why this turn may apply nothing, or ""
 	memory   projects.Memory // of what the branch declared in the last pass
+	noted    noted           // by earlier passes
+	last     standing        // of the last pass
 }
 
 // RunOnce makes one pass. The pass says what happened to every change; the
@@ -88,23 +91,26 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	pass := r.begin(ctx, snapshot)
 	r.seen(ctx, pass)
 	r.refuse(ctx, pass, snapshot)
+	r.recall()
 
-	campus := r.memory.Load(snapshot.Tree)
+	campus := r.memory.LoadAt(snapshot.Tree, r.now())
 	r.validated(ctx, pass, campus)
 
 	live := r.observe(ctx)
 	desired := campus.Desired(live.Items)
-	proposal := r.plan(desired, live)
+	r.note(desired, live)
+	proposal := r.planOnly(r.plan(campus, desired, live), desired)
 	r.planned(ctx, pass, desired, live, proposal)
 
 	verdict := r.judge(ctx, snapshot, proposal, desired, live)
 	verdict.Plan = r.prepare(verdict.Plan, live)
-	r.judged(ctx, pass, verdict)
+	r.judged(ctx, pass, verdict, desired)
 	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)
 
 	r.useApprovals(verdict.Plan, live)
 	results := r.apply(ctx, verdict.Plan)
 	r.applied(ctx, pass, results)
+	r.remember(campus, pass)
 	return pass, nil
 }
 
@@ -121,17 +127,20 @@ func (r *Reconciler) turn(ctx context.Context) (Turn, error) {
 }
 
 // plan is the difference with everything blocked that no policy needs to see.
-func (r *Reconciler) plan(desired projects.Desired, live inventory.Listing) plan.Plan {
+func (r *Reconciler) plan(campus *projects.Campus, desired projects.Desired, live inventory.Listing) plan.Plan {
+	unknown := slices.Concat(live.Unknown, desired.Frozen)
 	p := plan.Diff(plan.Input{
 		Desired:     desired.Resources,
 		Live:        live.Items,
-		Unknown:     slices.Concat(live.Unknown, desired.Frozen),
+		Unknown:     unknown,
 		FrozenFiles: desired.Files,
 	})
+	p = r.drift(p, campus, desired)
 	p = plan.Retain(p, live.Items, r.retention(desired, live))
+	p = plan.Reboot(p, live.Items, unknown, func(guest inventory.Key) string { return desired.Reboots[guest] })
 	p = p.Block(plan.GateField, r.refusal)
 	p = p.Block(plan.GateMode, r.pruning)
-	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units}, r.Guard)
+	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units, Ends: r.ends(desired)}, r.Guard)
 	p = r.approve(p)
 	return p.BlockDependants()
 }

@@ -44,7 +44,8 @@ func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired
 }
 
 // judged answers with what the rules said, and says that the work begins.
-func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict) {
+func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict, desired projects.Desired) {
+	pass.Wakes = wakes(v.Plan, desired)
 	pass.Stage, pass.Plan, pass.Violations, pass.Error = StageApplying, v.Plan, v.Violations, v.Error
 	r.status(ctx, pass, policyStatus(v))
 	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" {

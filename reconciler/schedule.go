@@ -25,6 +25,7 @@ func (w *walk) startWhat(ctx context.Context, held func(*task) bool) (next time.
 	clear(w.widths)
 	clear(w.partial)
 	next = w.resume(now)
+	w.shut()
 	var cursors []cursor
 	for _, l := range w.lanes {
 		cursors = append(cursors, cursor{lane: l})

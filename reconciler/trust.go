@@ -57,8 +57,8 @@ func rulesProblems(p Proposal) []projects.Problem {
 // declares, as if all of it were so. A plan against it shows what the request
 // changes in the declarations, which its author has read anyway, and nothing
 // that only the live systems know.
-func asDeclared(base Snapshot) inventory.Listing {
-	return inventory.Listing{Items: projects.Load(base.Tree).Desired(nil).Resources}
+func (r *Reconciler) asDeclared(base Snapshot) inventory.Listing {
+	return inventory.Listing{Items: projects.LoadAt(base.Tree, r.now()).Desired(nil).Resources}
 }
 
 // refuse answers on the commits that are not believed. The pass goes on with the

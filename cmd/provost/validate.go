@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/provost-dev/provost/policies"
 	"github.com/provost-dev/provost/policies/trust"
@@ -43,7 +44,7 @@ func validate(t *terminal, dir string) (int, error) {
 		return exitError, fmt.Errorf("cannot read %s: %w", dir, err)
 	}
 	// Desired without anything live finds what only shows across files.
-	desired := projects.Load(tree).Desired(nil)
+	desired := projects.LoadAt(tree, time.Now()).Desired(nil)
 	_, rules := trust.Read(tree)
 	problems := slices.Concat(desired.Problems, policies.Validate(tree), rules)
 	errors := 0

@@ -66,7 +66,7 @@ func Removed(p Plan) map[string]bool {
 // passing are the attributes that change by themselves, by the owner's hand, or
 // with the hour. An approval is for deleting this very machine and not for
 // deleting it while it is switched off.
-var passing = []string{"lock", "node", "state", "boot", "on", "livename"}
+var passing = []string{"lock", "pending", "node", "state", "boot", "on", "livename"}
 
 // fingerprint is the hash of one step that takes something away: what is done to
 // which thing, whose it is, what it is now (its VMID among it), and for how long

@@ -22,6 +22,9 @@ var DefaultLimits = Limits{Count: 3, Percent: 10}
 type Declared struct {
 	Files map[string]string // the files that are there
 	Units map[string]int    // declared machines by unit
+	// Ends are the cohorts that are over: "" where the end has stood long enough to
+	// be an intention, else why it is not believed yet.
+	Ends map[string]string
 }
 
 // Guard holds back deletions that look like an accident. They are counted for
@@ -95,7 +98,18 @@ func removals(p Plan) func(Step) bool {
 	}
 }
 
+// unannounced leaves out what goes with a cohort whose end was announced.
+func (d Declared) unannounced(removes func(Step) bool) func(Step) bool {
+	return func(s Step) bool {
+		doubt, ended := d.Ends[s.Owner.Unit]
+		return removes(s) && !(ended && doubt == "")
+	}
+}
+
 func vanished(o inventory.Owner, declared Declared) string {
+	if doubt := declared.Ends[o.Unit]; doubt != "" {
+		return doubt
+	}
 	if _, ok := declared.Files[o.File]; !ok && o.File != "" {
 		return fmt.Sprintf("its file %s is gone; bring the file back and take single entries out of it", o.File)
 	}

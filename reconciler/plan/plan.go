@@ -9,6 +9,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -24,6 +25,7 @@ const (
 	GateMode     Gate = "mode"     // the system is set to observe, or not to prune
 	GateGuard    Gate = "guard"    // too much would be deleted
 	GatePolicy   Gate = "policy"   // a rule denies it
+	GateCalendar Gate = "calendar" // it is not the time for it
 	GateNeeds    Gate = "needs"    // something that it needs is blocked
 )
 
@@ -32,6 +34,10 @@ type Step struct {
 	inventory.Change
 	Gate   Gate   `json:"gate,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Until is when the calendar's gate opens, zero where that is not known, and
+	// Closes when it closes before a step that is open.
+	Until  time.Time `json:"until,omitzero"`
+	Closes time.Time `json:"closes,omitzero"`
 }
 
 // Blocked reports whether the step must not be applied.
@@ -42,6 +48,11 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Kept are the guests that nothing declares and that are not due yet.
 	Kept []Kept `json:"kept,omitempty"`
+	// Drift are the fields that are not as declared though no commit asked for
+	// that, but for those that are to be ignored.
+	Drift []Drifted `json:"drift,omitempty"`
+	// Pending are the running guests that take something at their next start only.
+	Pending []Pending `json:"pending,omitempty"`
 	// Held is what the guard holds back, or held back until it was approved.
 	Held *Held `json:"held,omitempty"`
 }

@@ -132,8 +132,8 @@ func (d *draft) readOtherNames() {
 	}
 	for _, name := range txt.names() {
 		v := txt.get(name)
-		if len(v.text) > txtLimit || strings.ContainsAny(v.text, "\n\t") {
-			v.refuse("shorten it to one line of 254 characters", "the text does not fit one TXT record")
+		if len(v.text) > txtLimit || !printable(v.text) {
+			v.refuse("write one line of at most 254 characters, without accents", "the text does not fit one TXT record")
 		}
 		if name, ok := d.otherName(v, name); ok {
 			if name != d.fqdn {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/provost-dev/provost/inventory"
@@ -28,8 +27,12 @@ type place struct {
 	line, column int
 }
 
-// excerptLimit keeps the shown line readable in a terminal and a merge request.
-const excerptLimit = 160
+// Limits keep what is shown readable in a terminal and a merge request, however
+// long the texts are that it quotes.
+const (
+	excerptLimit = 160
+	messageLimit = 400
+)
 
 // line is the text of a line counted from 1, or "" where there is none.
 func (f *file) line(n int) string {
@@ -42,15 +45,18 @@ func (f *file) line(n int) string {
 
 // excerpt is a line as it is shown: short, and nothing in it that a terminal
 // would obey.
-func (f *file) excerpt(n int) string {
-	s := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\t' {
+func (f *file) excerpt(n int) string { return shown(f.line(n), excerptLimit) }
+
+// shown is a text with as much of it as can be shown, one letter for each.
+func shown(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if obeyed(r) && r != '\t' {
 			return utf8.RuneError
 		}
 		return r
-	}, f.line(n))
-	if utf8.RuneCountInString(s) > excerptLimit {
-		s = string([]rune(s)[:excerptLimit]) + "…"
+	}, s)
+	if len(s) > limit && utf8.RuneCountInString(s) > limit {
+		s = string([]rune(s)[:limit]) + "…"
 	}
 	return s
 }
@@ -59,7 +65,7 @@ func (f *file) excerpt(n int) string {
 func (p place) problem(owner inventory.Owner, hint, format string, args ...any) Problem {
 	return Problem{
 		File: p.file.path, Line: p.line, Column: p.column, Excerpt: p.file.excerpt(p.line),
-		Message: fmt.Sprintf(format, args...), Hint: hint, Owner: owner,
+		Message: shown(fmt.Sprintf(format, args...), messageLimit), Hint: shown(hint, messageLimit), Owner: owner,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/provost-dev/provost/inventory"
 )
 
 // readHardware reads what Proxmox calls the same or nearly so.
@@ -127,14 +129,31 @@ func (d *draft) readTags() {
 	}
 }
 
+// descriptionLimit leaves room, in bytes, for the mark below a description.
+const descriptionLimit = textLimit - 1192
+
 func (d *draft) readDescription() {
 	v, _ := d.get("description")
+	at := d.place
 	switch {
 	case v.set():
-		d.text = strings.TrimSpace(d.fill.in(v.text))
+		d.text, at = d.fill.in(v.text), v.place
 	case d.owner.Student != "" && d.adopt == 0 && d.lxc:
 		d.text = d.fill.in("CT perso pour {name} - {cohort}")
 	case d.owner.Student != "" && d.adopt == 0:
 		d.text = d.fill.in("VM perso pour {name} - {cohort}")
+	}
+	d.text = strings.TrimSpace(d.text)
+	d.checkDescription(at)
+}
+
+// checkDescription is about the text as it will stand: names are filled in, and
+// a line that looks like a mark would be taken for one.
+func (d *draft) checkDescription(at place) {
+	if len(d.text) > descriptionLimit {
+		at.refuse("shorten it to 7000 characters", "the description of %s is too long with what is filled in", d.hostname)
+	}
+	if strings.Contains(d.text, "provost: ") && inventory.StripMark(d.text) != d.text {
+		at.refuse("begin the line with another word", "lines of a description that begin with provost: are provost's own")
 	}
 }

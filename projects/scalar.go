@@ -114,6 +114,13 @@ func (s *shape) checkNumber(at place, written string) bool {
 // textLimit is Proxmox's own limit for a description, the longest text there is.
 const textLimit = 8192
 
+// obeyed reports whether a terminal or a reader's eye would obey a letter rather
+// than see it. The marks of Hebrew and Arabic, which turn nothing but themselves,
+// are none.
+func obeyed(r rune) bool {
+	return unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
+}
+
 // printable reports whether a text is plain ASCII on one line, as most are.
 func printable(s string) bool {
 	for i := range len(s) {
@@ -130,8 +137,8 @@ func (s *shape) checkText(at place, written string) bool {
 		at.refuse("remove the key, or give it a value", "the value is empty")
 	case len(written) > textLimit:
 		at.refuse("shorten it to 8192 characters", "the text is too long")
-	case !printable(written) && strings.ContainsFunc(written, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
-		at.refuse("remove it", "the text holds a control character")
+	case !printable(written) && strings.ContainsFunc(written, func(r rune) bool { return obeyed(r) && r != '\n' && r != '\t' }):
+		at.refuse("remove it", "the text holds a control character, or one that turns the direction of writing")
 	case s.enum != nil && !slices.Contains(s.enum, written):
 		at.refuse(suggest(written, s.enum), "%q is not one of %s", written, strings.Join(s.enum, ", "))
 	case s.like != nil && !s.like.match(written):

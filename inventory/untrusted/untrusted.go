@@ -23,7 +23,7 @@ type Text struct {
 // Long is the length of the texts that are too long for most places, in bytes.
 const Long = 10 << 10
 
-// Texts are all of them, each as often as the test likes to change it.
+// Texts are all of them, in the order in which they are told here.
 func Texts() []Text {
 	return []Text{
 		{"harmless", "CT perso: déjà 100 % prêt, 2 > 1 & 3"},

@@ -74,10 +74,14 @@ func withBody(req *http.Request) (*http.Request, url.Values, error) {
 }
 
 // nameOf tells a request from others by its path, by the guest that it is to
-// make, and by the status that it writes.
+// make, and by the status that it writes. What a guest is cloned from differs from
+// run to run.
 func nameOf(method, path string, form url.Values) string {
+	if newid := form.Get("newid"); newid != "" {
+		return "clone newid=" + newid
+	}
 	name := method + " " + path
-	for _, key := range []string{"newid", "vmid", "name", "state"} {
+	for _, key := range []string{"vmid", "name", "state"} {
 		if v := form.Get(key); v != "" && method == http.MethodPost {
 			name += " " + key + "=" + v
 		}

@@ -11,7 +11,7 @@ func (b *builder) reportLocks() {
 			continue
 		}
 		if why := r.Attrs["why"]; why != "" && r.Key.Kind() == inventory.KindForeign {
-			advice += "; " + why + " and is made anew under another VMID: remove it then"
+			advice += "; " + why + ": the machine is made anew under another VMID"
 		}
 		b.out.Problems = append(b.out.Problems, Problem{File: campusFile, Message: advice, Warning: true})
 	}

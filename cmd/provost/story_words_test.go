@@ -199,6 +199,10 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		pve.ClearFaults()
 	case "drop-answer":
 		pve.Inject(pvesim.Fault{Method: args[1], Path: args[2], Times: atoi(ts, args[3]), Kind: pvesim.DropAnswer})
+	case "lose": // pve lose METHOD PATH: the server cannot start its worker, and its locks stay
+		pve.Inject(pvesim.Fault{Method: args[1], Path: args[2], Kind: pvesim.LoseWorker})
+	case "unlock": // pve unlock VMID, as pct unlock does
+		pve.HoldLock(atoi(ts, args[1]), "")
 	case "forget":
 		pve.ForgetRequests()
 	default:

@@ -401,7 +401,7 @@ func TestALostWorkerLeavesStuckLocks(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		o := apply(c, creation(want))
-		if o.State != inventory.StateRetry || !strings.Contains(o.Error, `run "pct unlock 20001" on node pve1`) {
+		if o.State != inventory.StateFailed || !strings.Contains(o.Error, `run "pct unlock 20001" on node pve1`) {
 			t.Errorf("%+v", o)
 		}
 	})

@@ -87,6 +87,9 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 		return made{}, err
 	}
 	defer giveBack()
+	if err := j.freeSource(ctx, plan.source); err != nil {
+		return made{}, err
+	}
 	j.say("cloning from %s", plan.source.vmid)
 	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r)}
 	err = j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
@@ -135,7 +138,7 @@ func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made
 		err = j.c.wait(ctx, u)
 	}
 	if says(err, "got no worker upid") {
-		j.c.lostWorker(want.vmid, it.source)
+		j.c.lostWorker(in, want)
 	}
 	j.c.adaptTo(j.held(), it.about, err)
 	return err
@@ -261,14 +264,14 @@ func (j *job) settle(ctx context.Context, r ref, source string) (guest, error) {
 		}
 		// A lock outlives its task for a moment; one without any task is stuck.
 		if !held {
-			if tries++; tries > settleTries && !j.c.mayClear(g) {
-				return guest{}, retryf("%s", advise(g.ref, lock))
-			}
-			if tries > settleTries {
-				if err := j.clearLock(ctx, g.ref, lock); err != nil {
+			if j.c.look().stale[g.vmid] != "" {
+				if err := j.unlocked(ctx, g); err != nil {
 					return guest{}, err
 				}
 				continue
+			}
+			if tries++; tries > settleTries {
+				return guest{}, retryf("%s", advise(g.ref, lock))
 			}
 			if err := sleep(ctx, pollPause(upid(g.vmid), tries)); err != nil {
 				return guest{}, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -18,6 +19,7 @@ type intent struct {
 	VMID   string        `json:"vmid"`
 	Source string        `json:"source,omitempty"` // VMID of the clone's source
 	UPID   upid          `json:"upid,omitempty"`   // empty while the POST is under way
+	Lost   bool          `json:"lost,omitempty"`   // the server could not start the task, and left its locks
 }
 
 func (c *Cluster) intentFile(vmid string) string {
@@ -113,17 +115,34 @@ func (c *Cluster) sweepIntents(s *survey) {
 	if c.cfg.StateDir == "" {
 		return
 	}
+	for _, in := range c.intents() {
+		if !c.makes(in.VMID) && !s.unfinished(in) {
+			c.dropIntent(in.VMID)
+		}
+	}
+}
+
+// intents are all that are kept. Damaged ones go.
+func (c *Cluster) intents() []intent {
 	files, _ := filepath.Glob(c.intentFile("*")) // a name that is no pattern finds nothing
+	var all []intent
 	for _, file := range files {
 		in, ok := readIntent(file)
 		if !ok {
 			os.Remove(file)
 			continue
 		}
-		if !c.makes(in.VMID) && !s.unfinished(in) {
-			c.dropIntent(in.VMID)
-		}
+		all = append(all, in)
 	}
+	return all
+}
+
+// lostIntents are those whose task the server could not start.
+func (c *Cluster) lostIntents() []intent {
+	if c.cfg.StateDir == "" {
+		return nil
+	}
+	return slices.DeleteFunc(c.intents(), func(in intent) bool { return !in.Lost })
 }
 
 func (c *Cluster) makes(vmid string) bool {
@@ -142,8 +161,8 @@ func (s *survey) unfinished(in intent) bool {
 	if _, unread := s.unread[in.VMID]; unread {
 		return true
 	}
-	if s.stale[in.VMID] != "" {
-		return false // its task is lost
+	if stale := s.stale[in.VMID] != ""; stale || in.Lost {
+		return in.Lost && (stale || s.stale[in.Source] != "") // to be told to the next process
 	}
 	g, there := s.guests[in.VMID]
 	m, _ := inventory.ParseMark(g.cfg["description"])

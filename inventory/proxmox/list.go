@@ -115,11 +115,25 @@ func (l *lister) guest(g guest) {
 		l.foreign(g, why)
 		return
 	}
-	if l.survey.stale[g.vmid] != "" && unmade(g, m.Extra[markRaw] != "") && l.c.cfg.StaleLocks != staleClear {
+	if unmade(g, m.Extra[markRaw] != "") && l.replaced(g, m.Key) {
+		if g.cfg["lock"] == "" {
+			l.survey.stale[g.vmid] = fmt.Sprintf("%s is left over: run %q on node %s", g.ref, tool(g.ref)+" destroy "+g.vmid, g.node)
+		}
 		l.foreign(g, fmt.Sprintf("it was to be %s and was never finished", m.Key))
 		return
 	}
 	l.ours(g, m)
+}
+
+// replaced reports whether a half-made guest is of no use any more: its machine was
+// made anew elsewhere, or has to be, because nobody may take the lock away.
+func (l *lister) replaced(g guest, key inventory.Key) bool {
+	for vmid, other := range l.survey.guests {
+		if m, ours, _ := l.c.judge(other); vmid != g.vmid && ours && m.Key == key && !unmade(other, m.Extra[markRaw] != "") {
+			return true
+		}
+	}
+	return l.survey.stale[g.vmid] != "" && l.c.cfg.StaleLocks != staleClear
 }
 
 func (l *lister) ours(g guest, m inventory.Mark) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ type heldLock struct {
 
 // judgeLocks finds the stale locks of a survey.
 func (c *Cluster) judgeLocks(s *survey) {
+	c.recallLost()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.locks
@@ -95,16 +97,51 @@ func (s *survey) holds(g guest, held heldLock) bool {
 }
 
 // lostWorker remembers that the server said itself that nobody works under the
-// locks that a request has set.
-func (c *Cluster) lostWorker(vmids ...string) {
+// locks that a request has set. Nobody needs to look twice for that; the intent
+// tells the next process, too.
+func (c *Cluster) lostWorker(in intent, made ref) {
+	in.Lost = true
+	c.keepIntent(in)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, vmid := range vmids {
-		lock := "create"
-		if vmid != vmids[0] {
-			lock = "disk"
+	stale := maps.Clone(c.view.stale)
+	if stale == nil {
+		stale = map[string]string{}
+	}
+	c.locks[made.vmid] = heldLock{lock: "create"}
+	stale[made.vmid] = advise(made, "create")
+	if source, ok := c.view.source(in.Source); ok && source.typ == typeLXC {
+		c.locks[in.Source] = heldLock{lock: "disk"}
+		stale[in.Source] = advise(source.ref, "disk")
+	}
+	c.view.stale = stale
+}
+
+// source finds what can be cloned by its VMID: a template or a copy of one.
+func (v view) source(vmid string) (template, bool) {
+	if t, ok := v.template(vmid); ok {
+		return t, true
+	}
+	for _, copies := range v.copies {
+		for _, t := range copies {
+			if t.vmid == vmid {
+				return t, true
+			}
 		}
-		c.locks[vmid] = heldLock{lock, time.Now()}
+	}
+	return template{}, false
+}
+
+// recallLost takes up what a former process was told.
+func (c *Cluster) recallLost() {
+	lost := c.lostIntents()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, in := range lost {
+		c.locks[in.VMID] = heldLock{lock: "create"}
+		if in.Source != "" {
+			c.locks[in.Source] = heldLock{lock: "disk"}
+		}
 	}
 }
 
@@ -145,9 +182,21 @@ func (j *job) unlocked(ctx context.Context, g guest) error {
 	case j.c.mayClear(g):
 		return j.clearLock(ctx, g.ref, lock)
 	case j.c.look().stale[g.vmid] != "":
-		return retryf("%s", advise(g.ref, lock))
+		return failf("%s", advise(g.ref, lock))
 	}
 	return retryf("%s is locked (%s)", g.ref, lock)
+}
+
+// freeSource makes sure that no stale lock is on what is to be cloned.
+func (j *job) freeSource(ctx context.Context, t template) error {
+	if j.c.look().stale[t.vmid] == "" {
+		return nil
+	}
+	cfg, err := j.c.config(ctx, t.ref)
+	if err != nil {
+		return err
+	}
+	return j.unlocked(ctx, guest{ref: t.ref, cfg: cfg})
 }
 
 // unlocking are the changes that take stale locks from templates, where that is

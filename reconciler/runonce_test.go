@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/projects"
@@ -310,13 +311,24 @@ func TestPruneIsAsked(t *testing.T) {
 	h.repo.tree = tree(map[string]string{"projects/a.yaml": project("a")})
 	h.Systems["cri"] = Managed{System: h.cri, Apply: ApplyAuto}
 	h.pass(t)
+	if h.cri.things["cri/guest/b.isima.fr"].Attrs["retired"] != "" {
+		t.Error("retired though prune is off")
+	}
+	h.Systems["cri"] = Managed{System: h.cri, Apply: ApplyAuto, Prune: true}
+	h.pass(t)
+	if h.cri.things["cri/guest/b.isima.fr"].Attrs["retired"] == "" {
+		t.Error("not retired though prune is on")
+	}
+	h.Now = func() time.Time { return time.Now().AddDate(0, 0, 31) }
+	h.Systems["cri"] = Managed{System: h.cri, Apply: ApplyAuto}
+	h.pass(t)
 	if _, ok := h.cri.things["cri/guest/b.isima.fr"]; !ok {
-		t.Error("deleted though prune is off")
+		t.Error("purged though prune is off")
 	}
 	h.Systems["cri"] = Managed{System: h.cri, Apply: ApplyAuto, Prune: true}
 	h.pass(t)
 	if _, ok := h.cri.things["cri/guest/b.isima.fr"]; ok {
-		t.Error("not deleted though prune is on")
+		t.Error("not purged though prune is on")
 	}
 }
 

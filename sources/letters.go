@@ -63,11 +63,16 @@ func (q *queue) keep(shelf reconciler.Shelf) error {
 		q.shelve(key, q.waiting[key])
 	}
 	for _, l := range letters {
-		if _, newer := q.waiting[l.key()]; !newer {
-			q.order = append(q.order, l.key())
-			q.waiting[l.key()] = job{l.Branch, l.Status, l.At}
+		if q.early[l.key()] {
+			if _, waits := q.waiting[l.key()]; !waits {
+				shelf.Save(l.key().name(), nil)
+			}
+			continue
 		}
+		q.order = append(q.order, l.key())
+		q.waiting[l.key()] = job{l.Branch, l.Status, l.At}
 	}
+	clear(q.early)
 	q.signal()
 	return nil
 }

@@ -36,7 +36,8 @@ type queue struct {
 	waiting map[statusKey]job // the keys of order
 	written map[statusKey]verdict
 	closing bool
-	shelf   reconciler.Shelf // what waits is kept there, too; nil for nowhere
+	shelf   reconciler.Shelf   // what waits is kept there, too; nil for nowhere
+	early   map[statusKey]bool // what was put before there was a shelf: newer than what is on it
 }
 
 // verdict is how a try ended: the status stands, or was refused for good.
@@ -63,6 +64,7 @@ func newQueue(write func(context.Context, string, string, reconciler.Status) err
 		stop:    cancel,
 		waiting: map[statusKey]job{},
 		written: map[statusKey]verdict{},
+		early:   map[statusKey]bool{},
 	}
 	go q.run(ctx)
 	return q
@@ -75,6 +77,9 @@ func (q *queue) put(commit, branch string, s reconciler.Status) error {
 		return errors.New("cannot set a status: provost is stopping")
 	}
 	key := statusKey{commit, s.Context}
+	if q.shelf == nil {
+		q.early[key] = true
+	}
 	if _, ok := q.waiting[key]; !ok {
 		if q.over(key, s) {
 			return nil
@@ -192,6 +197,7 @@ func (q *queue) try(ctx context.Context, key statusKey, j job) bool {
 	defer q.mu.Unlock()
 	if len(q.written) >= maxWritten {
 		clear(q.written)
+		clear(q.early)
 	}
 	q.written[key] = v
 	q.unshelve(key)

@@ -3,6 +3,8 @@ package web
 import (
 	"html/template"
 	"net/http"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/provost-dev/provost/reconciler"
@@ -26,9 +28,9 @@ var badgeColours = map[reconciler.StatusState]string{
 func (s Site) badge(w http.ResponseWriter, r *http.Request) {
 	name, unit := s.Campus, ""
 	if q := r.URL.Query().Get("project"); q != "" {
-		name, unit = q, "project/"+q
+		name, unit = shown(q), "project/"+q
 	} else if q := r.URL.Query().Get("cohort"); q != "" {
-		name, unit = q, "cohort/"+q
+		name, unit = shown(q), "cohort/"+q
 	}
 	health := reconciler.Health{State: reconciler.StatusPending, Text: "starting"}
 	if last := s.History.Last(); last != nil {
@@ -40,6 +42,21 @@ func (s Site) badge(w http.ResponseWriter, r *http.Request) {
 		"Name": name, "Text": health.Text, "Colour": badgeColours[health.State],
 		"Width": left + right, "Split": left, "Right": right, "NameAt": left / 2, "TextAt": left + right/2,
 	})
+}
+
+// shown is what was asked for, as far as XML and a badge have room for it.
+func shown(name string) string {
+	const most = 64 // a unit's name has 63 letters at most
+	runes := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name))
+	if len(runes) > most {
+		runes = append(runes[:most-1], '…')
+	}
+	return string(runes)
 }
 
 // width is about how wide a text is in pixels at 11 px, with its margins.

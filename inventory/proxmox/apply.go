@@ -41,6 +41,8 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 		return j.powerOff(ctx)
 	case kind == inventory.KindPower && (ch.Action == inventory.Create || ch.Action == inventory.Update):
 		return j.power(ctx)
+	case kind == inventory.KindReboot && ch.Action == inventory.Update:
+		return j.reboot(ctx)
 	case kind == kindCopy && (ch.Action == inventory.Create || ch.Action == inventory.Replace):
 		return j.makeCopy(ctx)
 	case kind == kindCopy && ch.Action == inventory.Delete:

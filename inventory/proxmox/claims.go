@@ -20,7 +20,7 @@ import (
 //	<cluster>/stops/<node>          guests that shut down
 func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
 	switch ch.Key.Kind() {
-	case inventory.KindPower:
+	case inventory.KindPower, inventory.KindReboot:
 		return c.powerClaims(ch)
 	case inventory.KindGuest, kindCopy:
 	default:

@@ -46,6 +46,7 @@ type Cluster struct {
 	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage
 	backups     map[string]backups       // which VMIDs have some, by storage
 	glances     map[at]*glance           // looks that others may still join
+	vain        map[string]string        // by VMID: what the guest did not take though it was restarted
 	noBulk      bool                     // the server refused to start guests together
 }
 
@@ -84,6 +85,7 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
 		locks:    map[string]heldLock{},
+		vain:     map[string]string{},
 		making:   map[string]bool{},
 		born:     map[string]born{},
 	}

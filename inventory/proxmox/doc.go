@@ -30,6 +30,13 @@
 // OS template takes one POST and the last PUT: its creation starts it, when nothing
 // but the guest itself has to be there first.
 //
+// # What waits for a restart
+//
+// Of what is written to a running guest, Proxmox keeps some for its next start. The
+// files tell (read over SSH), and so does GET …/pending for a guest that changed
+// since; without SSH that would be one more request for each guest in each pass,
+// so nothing is told then, and nothing restarted.
+//
 // # How many at once
 //
 // Claims names what a change occupies. How many fit is known (a container that is

@@ -26,6 +26,8 @@ func (c *Cluster) Estimate(ch inventory.Change) time.Duration {
 	switch {
 	case ch.Key.Kind() == inventory.KindPower && (ch.Action == inventory.Delete || ch.After != nil && ch.After.Attrs["state"] == "stopped"):
 		return guessStop
+	case ch.Key.Kind() == inventory.KindReboot:
+		return guessStop + c.usual("vzstart", guessBoot)
 	case ch.Key.Kind() == inventory.KindPower:
 		return c.usual("vzstart", guessBoot)
 	case ch.Action == inventory.Delete:

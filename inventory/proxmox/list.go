@@ -148,6 +148,9 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 		omitDisk(attrs)
 	}
 	l.stale(g, attrs)
+	if options := g.cfg[nextStart]; options != "" {
+		attrs["pending"] = options
+	}
 	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,8 @@ var (
 
 // parseConfFile reads a file of /etc/pve/nodes/*/{lxc,qemu-server}. Snapshots are
 // skipped; what is pending for the next boot counts as set, as it does in the
-// API's answer. It never fails: a line that is not understood is not ours.
+// API's answer, and is named under nextStart. It never fails: a line that is not
+// understood is not ours.
 func parseConfFile(data []byte) rawConfig {
 	cfg, pending := rawConfig{}, rawConfig{}
 	var description []string
@@ -66,11 +68,17 @@ func parseConfFile(data []byte) rawConfig {
 }
 
 func (cfg rawConfig) applyPending(pending rawConfig) {
+	var names []string
 	for key := range strings.FieldsFuncSeq(pending["delete"], isListSeparator) {
 		delete(cfg, strings.TrimPrefix(key, "!"))
+		names = append(names, strings.TrimPrefix(key, "!"))
 	}
 	delete(pending, "delete")
 	maps.Copy(cfg, pending)
+	names = slices.AppendSeq(names, maps.Keys(pending))
+	if slices.Sort(names); len(names) > 0 {
+		cfg[nextStart] = strings.Join(slices.Compact(names), ",")
+	}
 }
 
 // parseConfJSON reads the API's answer to GET …/config.

@@ -10,6 +10,9 @@ import (
 // Refuse implements reconciler.Refuser: it says why a change cannot be made, and
 // what to do instead. It looks at the last listing and sends nothing.
 func (c *Cluster) Refuse(ch inventory.Change) string {
+	if ch.Key.Kind() == inventory.KindReboot {
+		return c.refuseReboot(ch)
+	}
 	if ch.Key.Kind() != inventory.KindGuest || ch.After == nil {
 		return ""
 	}

@@ -135,7 +135,7 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
-			answers[i].cfg, answers[i].err = c.config(ctx, l.ref())
+			answers[i].cfg, answers[i].err = c.configNow(ctx, l)
 			<-slots
 		})
 	}
@@ -153,6 +153,21 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 			s.unread[vmid] = err.Error()
 		}
 	}
+}
+
+// configNow reads a guest's configuration. Where files are read too, those tell
+// what waits for a guest's next start, so it is asked for here as well; without
+// SSH that would be another request for each guest, and nobody is told.
+func (c *Cluster) configNow(ctx context.Context, l line) (rawConfig, error) {
+	cfg, err := c.config(ctx, l.ref())
+	if err != nil || c.ssh == nil || l.status != "running" || !tagged(l) {
+		return cfg, err
+	}
+	options, err := c.optionsWaiting(ctx, l.ref())
+	if err == nil && options != "" {
+		cfg[nextStart] = options
+	}
+	return cfg, err
 }
 
 func (s *survey) online(node string) bool {

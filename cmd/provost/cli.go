@@ -80,7 +80,9 @@ func (c command) run(ctx context.Context, t *terminal, args []string) int {
 	}
 	code, err := action(ctx, t, flags.Args())
 	if err != nil {
-		fmt.Fprintf(t.err, "provost %s: %v\n", c.name, err)
+		for line := range strings.SplitSeq(fmt.Sprintf("provost %s: %v", c.name, err), "\n") {
+			fmt.Fprintln(t.err, oneLine(line)) // an error may list several things
+		}
 		return exitError
 	}
 	return code

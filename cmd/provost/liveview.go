@@ -86,13 +86,13 @@ func (v *liveView) picture(p reconciler.Progress) []string {
 	}
 	shown := v.examples()
 	for _, key := range shown {
-		lines = append(lines, fmt.Sprintf("  %-40s %s", key, v.doing[key]))
+		lines = append(lines, fmt.Sprintf("  %-40s %s", oneLine(string(key)), v.doing[key]))
 	}
 	if more := len(v.doing) - len(shown); more > 0 {
 		lines = append(lines, fmt.Sprintf("  … and %d more", more))
 	}
 	for _, wait := range first(p.Waiting, waitRows) {
-		lines = append(lines, "  "+v.colours.paint(yellow, wait.String()))
+		lines = append(lines, "  "+v.colours.paint(yellow, oneLine(wait.String())))
 	}
 	return lines
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"unicode"
 )
 
 // logFlags are the flags of every command that logs.
@@ -21,6 +23,25 @@ func addLogFlags(flags *flag.FlagSet, level string) *logFlags {
 	return l
 }
 
+// escaped writes JSON with escapes in place of what a terminal would obey: outside
+// of strings JSON holds nothing of the kind but the end of the record.
+type escaped struct{ w io.Writer }
+
+func (e escaped) Write(record []byte) (int, error) {
+	var b strings.Builder
+	for _, r := range string(record) {
+		if unicode.IsPrint(r) || r == '\n' || r > 0xffff {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	if _, err := io.WriteString(e.w, b.String()); err != nil {
+		return 0, err
+	}
+	return len(record), nil
+}
+
 // open makes the logger that the flags ask for.
 func (l logFlags) open(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
@@ -32,7 +53,7 @@ func (l logFlags) open(w io.Writer) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(slog.NewJSONHandler(escaped{w}, options)), nil
 	}
 	return nil, fmt.Errorf("--log-format: %q is not text or json", l.format)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/projects"
@@ -25,13 +26,13 @@ var signs = map[inventory.Action]struct {
 func printPlan(w io.Writer, pass *reconciler.Pass) {
 	colours := paletteFor(w)
 	for _, r := range pass.Refused {
-		fmt.Fprintf(w, "%s commit %.12s: %s\n", colours.paint(red, "not believed:"), r.Commit, oneLine(r.Reason))
+		fmt.Fprintf(w, "%s commit %.12s: %s\n", colours.paint(red, "not believed:"), oneLine(r.Commit), oneLine(r.Reason))
 	}
 	for _, p := range pass.Problems {
 		printProblem(w, p)
 	}
 	for _, u := range pass.Unknown {
-		fmt.Fprintf(w, "%s %s: %s\n", colours.paint(red, "not read:"), u.Prefix, oneLine(u.Reason))
+		fmt.Fprintf(w, "%s %s: %s\n", colours.paint(red, "not read:"), oneLine(string(u.Prefix)), oneLine(u.Reason))
 	}
 	for _, s := range pass.Plan.Steps {
 		printStep(w, colours, s)
@@ -61,10 +62,10 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 // printHeld says how what the guard holds back can be let go.
 func printHeld(w io.Writer, colours palette, h plan.Held) {
 	if h.By != "" {
-		fmt.Fprintf(w, "%s %d changes that the guard would hold back (%s)\n", colours.paint(yellow, "approved by "+oneLine(h.By)+":"), h.Count, h.Hash)
+		fmt.Fprintf(w, "%s %d changes that the guard would hold back (%s)\n", colours.paint(yellow, "approved by "+oneLine(h.By)+":"), h.Count, oneLine(h.Hash))
 		return
 	}
-	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back by the guard:"), h.Count, h.Hash)
+	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back by the guard:"), h.Count, oneLine(h.Hash))
 }
 
 // printKept shows a machine that nothing declares and that is kept for a while.
@@ -110,7 +111,7 @@ func printStep(w io.Writer, colours palette, s plan.Step) {
 	fmt.Fprintln(w)
 	if s.Before != nil && s.After != nil {
 		for _, field := range s.Fields {
-			fmt.Fprintf(w, "    %s: %s → %s\n", field, value(s.Before, field), value(s.After, field))
+			fmt.Fprintf(w, "    %s: %s → %s\n", oneLine(field), value(s.Before, field), value(s.After, field))
 		}
 	}
 	if s.Blocked() {
@@ -157,9 +158,9 @@ func printProblem(w io.Writer, p projects.Problem) {
 // lines or driving the terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
-			return ' '
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' '
 	}, s)
 }

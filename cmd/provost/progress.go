@@ -66,7 +66,7 @@ func (v *lineView) line(p reconciler.Progress) string {
 		text += fmt.Sprintf(", %d %s", count.n, count.what)
 	}
 	for _, wait := range first(p.Waiting, waitRows) {
-		text += "; " + wait.String()
+		text += "; " + oneLine(wait.String())
 	}
 	return text
 }

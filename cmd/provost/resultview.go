@@ -24,7 +24,7 @@ func printResults(w io.Writer, pass *reconciler.Pass) {
 		case r.Blocked != "":
 			blocked++
 		case r.State != inventory.StateDone:
-			fmt.Fprintf(w, "%s %s %s: %s\n", colours.paint(red, string(r.State)+":"), r.Action, r.Key, oneLine(r.Error))
+			fmt.Fprintf(w, "%s %s %s: %s\n", colours.paint(red, string(r.State)+":"), r.Action, oneLine(string(r.Key)), oneLine(r.Error))
 		}
 	}
 	fmt.Fprintf(w, "%d changed, %d failed, %d blocked in %s.\n", pass.Changed(), pass.Failed(), blocked, took(pass))

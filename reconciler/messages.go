@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/projects"
@@ -85,10 +86,11 @@ func say(format string, args ...any) string { return fmt.Sprintf(format, args...
 var ownPort = regexp.MustCompile(`\b(tcp|udp) \S+->`)
 
 // clip shortens a description to what every forge takes, at a rune's edge and on
-// one line. What is not UTF-8 would come back from a forge as something else.
+// one line. What is not UTF-8 would come back from a forge as something else, and
+// what nobody sees is left out: whoever reads a status reads it in a terminal, too.
 func clip(s string) string {
 	s = ownPort.ReplaceAllString(strings.ToValidUTF8(s, "?"), "$1 ")
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }), " ")
 	if runes := []rune(s); len(runes) > longest {
 		return string(runes[:longest-1]) + "…"
 	}

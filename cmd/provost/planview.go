@@ -43,6 +43,14 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	if pass.Error != "" {
 		fmt.Fprintln(w, colours.paint(red, oneLine(pass.Error)))
 	}
+	for _, d := range pass.Plan.Drift {
+		printDrift(w, colours, d)
+	}
+	for _, q := range pass.Plan.Pending {
+		if q.Reboot == "" {
+			fmt.Fprintf(w, "%s %s  (%s)  takes %s at its next start\n", colours.paint(yellow, "≠"), oneLine(string(q.Key)), oneLine(q.Owner.String()), oneLine(q.Options))
+		}
+	}
 	for _, k := range pass.Plan.Kept {
 		printKept(w, colours, k)
 	}
@@ -68,6 +76,23 @@ func printHeld(w io.Writer, colours palette, h plan.Held) {
 	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back by the guard:"), h.Count, oneLine(h.Hash))
 }
 
+// printDrift shows a field that is not as declared though no commit asked for
+// that. What a step corrects is shown by the step; it says here whose doing it is.
+func printDrift(w io.Writer, colours palette, d plan.Drifted) {
+	end := "stays as it is"
+	switch {
+	case d.Field == plan.Existence:
+		end = "is made again"
+	case d.Corrected:
+		end = "is corrected"
+	}
+	fmt.Fprintf(w, "%s %s  (%s)  drifted: %s", colours.paint(yellow, "≠"), oneLine(string(d.Key)), oneLine(d.Owner.String()), d.Field)
+	if d.Field != plan.Existence {
+		fmt.Fprintf(w, " is %q, declared %q", d.Live, d.Declared)
+	}
+	fmt.Fprintln(w, ", and "+end)
+}
+
 // printKept shows a machine that nothing declares and that is kept for a while.
 func printKept(w io.Writer, colours palette, k plan.Kept) {
 	until := "until its mark names a day that can be read"
@@ -82,6 +107,9 @@ func printKept(w io.Writer, colours palette, k plan.Kept) {
 func nothingToChange(pass *reconciler.Pass) string {
 	if len(pass.Errors()) > 0 || len(pass.Unknown) > 0 || pass.Error != "" {
 		return "Nothing to change in what could be read."
+	}
+	if len(pass.Plan.Reported()) > 0 {
+		return fmt.Sprintf("Nothing to change: %d machines are as declared, but for what drifted and is left.", pass.Machines)
 	}
 	return fmt.Sprintf("Nothing to change: %d machines are as declared.", pass.Machines)
 }

@@ -19,6 +19,8 @@ type Metrics struct {
 	changes  *prometheus.CounterVec
 	blocked  *prometheus.GaugeVec
 	declared *prometheus.GaugeVec
+	drift    *prometheus.GaugeVec
+	pending  *prometheus.GaugeVec
 	problems prometheus.Gauge
 	unread   prometheus.Gauge
 	last     prometheus.Gauge
@@ -35,12 +37,14 @@ func NewMetrics() *Metrics {
 		changes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_changes_total", Help: "Changes tried, by how they ended."}, []string{"kind", "action", "state"}),
 		blocked:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_blocked_changes", Help: "Changes that the last pass held back."}, []string{"gate"}),
 		declared: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_declared", Help: "Resources declared."}, []string{"kind"}),
+		drift:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_drift", Help: "Fields that the last pass found not as declared though no commit asked for that, those it corrected included."}, []string{"system", "kind", "field"}),
+		pending:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_restarts_pending", Help: "Running machines that take something at their next start only."}, []string{"system"}),
 		problems: prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_declaration_errors", Help: "Errors in the declarations."}),
 		unread:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_unread_parts", Help: "Parts of live systems that could not be read."}),
 		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_http_answers_total", Help: "HTTP requests, by what they were about and how they were answered."}, []string{"route", "code"}),
 		last:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_last_pass_timestamp_seconds", Help: "When the last pass ended."}),
 	}
-	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.problems, m.unread, m.last, m.answers,
+	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.drift, m.pending, m.problems, m.unread, m.last, m.answers,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -73,6 +77,14 @@ func (m *Metrics) Observe(p *reconciler.Pass) {
 	m.blocked.Reset()
 	for gate, n := range p.Plan.Count().Gates {
 		m.blocked.WithLabelValues(string(gate)).Set(float64(n))
+	}
+	m.drift.Reset()
+	for _, d := range p.Plan.Drift {
+		m.drift.WithLabelValues(d.Key.System(), d.Key.Kind(), d.Field).Inc()
+	}
+	m.pending.Reset()
+	for _, q := range p.Plan.Pending {
+		m.pending.WithLabelValues(q.Key.System()).Inc()
 	}
 	m.declared.Reset()
 	for kind, n := range p.Totals {

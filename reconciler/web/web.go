@@ -46,6 +46,7 @@ func Handler(s Site) http.Handler {
 	pages.HandleFunc("GET /badge.svg", s.badge)
 	pages.HandleFunc("GET /{$}", s.index)
 	pages.HandleFunc("GET /passes", s.index)
+	pages.HandleFunc("GET /drift", s.drift)
 	pages.HandleFunc("GET /passes/{id}", s.pass)
 
 	mux := http.NewServeMux()

@@ -69,7 +69,7 @@ func (l *lister) walk(hash plumbing.Hash, dir string, depth int) error {
 	names := make(map[string]bool, len(tree.Entries))
 	for _, e := range tree.Entries {
 		if names[e.Name] {
-			l.found[path.Join(dir, fmt.Sprintf("%+q", e.Name))] = entry{refused: "stands twice in its folder"}
+			l.found[path.Join(dir, spelledOut(e.Name))] = entry{refused: "stands twice in its folder"}
 			continue
 		}
 		names[e.Name] = true
@@ -84,7 +84,7 @@ func (l *lister) add(e object.TreeEntry, dir string, depth int) error {
 	name := path.Join(dir, e.Name)
 	if !validName(e.Name) {
 		// The name itself may lead elsewhere, so a harmless spelling stands for it.
-		name = path.Join(dir, fmt.Sprintf("%+q", e.Name))
+		name = path.Join(dir, spelledOut(e.Name))
 		l.found[name] = entry{hash: e.Hash, mode: e.Mode, refused: "has a name that no file may have here"}
 		return nil
 	}
@@ -93,6 +93,11 @@ func (l *lister) add(e object.TreeEntry, dir string, depth int) error {
 	}
 	l.found[name] = entry{hash: e.Hash, mode: e.Mode, refused: refusal(e.Mode)}
 	return nil
+}
+
+// spelledOut is a name as one part of a path, whatever it holds.
+func spelledOut(name string) string {
+	return strings.ReplaceAll(fmt.Sprintf("%+q", name), "/", `\x2f`)
 }
 
 func refusal(mode filemode.FileMode) string {
@@ -108,7 +113,8 @@ func refusal(mode filemode.FileMode) string {
 	}
 }
 
-// validName reports whether a name is one part of a path and nothing cleverer.
+// validName reports whether a name is one part of a path and nothing cleverer, and
+// can be shown: what turns the direction of writing would lie about its ending.
 func validName(name string) bool {
 	switch {
 	case name == "", name == ".", name == "..", strings.EqualFold(name, ".git"):
@@ -116,7 +122,7 @@ func validName(name string) bool {
 	case strings.ContainsAny(name, `/\`), !utf8.ValidString(name):
 		return false
 	}
-	return strings.IndexFunc(name, unicode.IsControl) < 0
+	return strings.IndexFunc(name, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Bidi_Control) }) < 0
 }
 
 // blobs remembers the content of files, so that a commit that changes one file

@@ -36,9 +36,11 @@ type Declared struct {
 //
 // A machine is judged once, when it is taken out of use: to retire it counts as
 // deleting it. Its purge, days later, is not judged again: whoever let it be
-// retired has let it go, and everybody has had the days between to object.
+// retired has let it go, and everybody has had the days between to object. The end
+// of a cohort is an intention that was written down in advance: once it has stood
+// long enough, what goes with it is neither counted nor held back.
 func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) Plan {
-	removes := removals(p)
+	removes := declared.unannounced(removals(p))
 	deletes := func(s Step) bool { return removes(s) && !s.Blocked() }
 	if !slices.ContainsFunc(p.Steps, deletes) {
 		return p

@@ -141,6 +141,26 @@ func clearing(t *testing.T, r *rig, c *Cluster, items map[inventory.Key]inventor
 	}
 }
 
+// TestAStaleLockOfOthersStays: what does not carry our mark is not touched, not even
+// where it is what the server left of our own request.
+func TestAStaleLockOfOthersStays(t *testing.T) {
+	virtual(t, pvesim.Options{Costs: slow}, func(t *testing.T, r *rig) {
+		r.cfg.StaleLocks = staleClear
+		c := r.open(t)
+		list(t, c)
+		r.sim.Inject(pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc", Kind: pvesim.LoseWorker})
+		want, _ := plain("vm-a", 20001)
+		for range 3 {
+			if o := apply(c, creation(want)); o.State == inventory.StateDone {
+				t.Fatalf("%+v", o)
+			}
+		}
+		if g := r.guest(t, 20001); g.Lock != "create" {
+			t.Errorf("its lock is %q", g.Lock)
+		}
+	})
+}
+
 // TestABusyLockStays: what a task holds is never cleared.
 func TestABusyLockStays(t *testing.T) {
 	virtual(t, pvesim.Options{Costs: slow}, func(t *testing.T, r *rig) {

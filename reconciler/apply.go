@@ -202,6 +202,7 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	switch o.State {
 	case inventory.StateDone:
 		log.Info("change done")
+		w.tellFollowers(t.Key)
 	case inventory.StateRetry:
 		if !pause.Stop {
 			t.due = time.Now().Add(pause.Wait)
@@ -216,6 +217,14 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	t.finished = true
 	w.news = append(w.news, inventory.Event{Key: t.Key, Text: string(o.State)})
 	w.release(t)
+}
+
+func (w *walk) tellFollowers(key inventory.Key) {
+	for _, managed := range w.r.Systems {
+		if follower, ok := managed.System.(Follower); ok {
+			follower.Made(key)
+		}
+	}
 }
 
 // release lets the changes that waited for t go on, or blocks them for good.

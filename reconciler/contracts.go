@@ -139,6 +139,12 @@ type Estimator interface {
 	Estimate(inventory.Change) time.Duration
 }
 
+// Follower is a System that is told of each change that was made, of whatever
+// system, as soon as it is: where that is early enough it can do two things at once.
+type Follower interface {
+	Made(inventory.Key)
+}
+
 // Preparer is a System that makes some changes quicker by making others first,
 // such as copies of a template that would be a bottleneck. It is asked with all
 // changes that are about to be applied to it, and the live state that they were

@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -282,25 +283,38 @@ func byProvost(t *testing.T, s *stand) (passes, failed int) {
 	return passes, failed
 }
 
-// TestTable holds small rows to the goals that are met, and to what is reached of
-// the others: requests is a ceiling to be lowered, the goal being 6 for each
-// machine; behind are rows in which a naive pool is still as quick. What they
-// wait for stands in docs/performance.md.
+// The goals: how much longer than the least a row may take, without faults and
+// with them, and how many requests for each machine.
+const (
+	mostRatio         = 1.10
+	mostRatioOfFaults = 1.25
+	mostRequests      = 6
+)
+
+// TestTable holds small rows to the goals. Where a row misses one, the reason and
+// what is reached stand here and in docs/performance.md.
 func TestTable(t *testing.T) {
 	for _, c := range []struct {
 		row
-		requests int // for each machine
-		behind   bool
+		ratio  float64 // where it is not mostRatio
+		behind bool    // naive pools are as quick
 	}{
-		{row{preset: "tiny", machines: 20, mix: fullClones}, 8, true},
-		{row{preset: "tiny", machines: 20, mix: images}, 6, false},
-		{row{preset: "tiny", machines: 20, mix: linkedClones}, 9, false},
-		{row{preset: "tiny", machines: 20, mix: linkedMachines}, 6, true},
-		{row{preset: "tiny", machines: 20, mix: mixed}, 8, true},
-		{row{preset: "campus", machines: 20, mix: fullClones}, 16, false},
-		{row{preset: "slow-nfs", machines: 20, mix: images}, 16, true},
-		{row{preset: "tiny", machines: 20, mix: images, faults: true}, 6, false},
-		{row{preset: "campus", machines: 20, mix: fullClones, faults: true}, 18, false},
+		{row: row{preset: "tiny", machines: 20, mix: fullClones}},
+		{row: row{preset: "tiny", machines: 20, mix: images}},
+		{row: row{preset: "tiny", machines: 20, mix: linkedClones}},
+		{row: row{preset: "tiny", machines: 20, mix: linkedMachines}},
+		{row: row{preset: "tiny", machines: 20, mix: mixed}},
+		// The first copy is seen late by a part of its 70 s, as nothing is known of it,
+		// and its successors wait for it.
+		{row: row{preset: "campus", machines: 20, mix: fullClones}, ratio: 1.13},
+		// Twelve seconds in all: clones, starts and reading follow each other, and the
+		// bound lets them overlap as no schedule of so few can.
+		{row: row{preset: "campus", machines: 20, mix: linkedMachines}, ratio: 1.32},
+		// All twenty share a wire for six minutes, and nothing is known of how long that
+		// takes: the end is seen late by a part of it, which polling each second is not.
+		{row: row{preset: "slow-nfs", machines: 20, mix: images}, ratio: 1.12, behind: true},
+		{row: row{preset: "tiny", machines: 20, mix: images, faults: true}},
+		{row: row{preset: "campus", machines: 20, mix: fullClones, faults: true}},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
 			x := c.run(t, byProvost)
@@ -311,8 +325,15 @@ func TestTable(t *testing.T) {
 			if !c.faults && (x.passes != 1 || x.failed > 0) {
 				t.Errorf("%d passes, %d failed", x.passes, x.failed)
 			}
-			if x.requests > c.requests*c.machines {
-				t.Errorf("%d requests, want at most %d", x.requests, c.requests*c.machines)
+			if !c.faults && x.requests > mostRequests*c.machines {
+				t.Errorf("%d requests, want at most %d", x.requests, mostRequests*c.machines)
+			}
+			most := cmp.Or(c.ratio, mostRatio)
+			if c.faults {
+				most = mostRatioOfFaults
+			}
+			if x.ratio() > most {
+				t.Errorf("%.3f times the least that is possible, want at most %.2f", x.ratio(), most)
 			}
 			if x.ratio() < 0.97 { // the bound does without the jitter
 				t.Errorf("%s is less than the least that is possible, %s", x.makespan, x.bound)
@@ -328,15 +349,18 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableRepeats: where nothing races for a lock, a seed gives the same each time.
+// TestTableRepeats: a seed gives the same each time, though many ask for a source
+// at one moment, but for the order of what is looked at by the way.
 func TestTableRepeats(t *testing.T) {
-	r := row{preset: "tiny", machines: 20, mix: images, seed: 3}
-	var spans []time.Duration
-	for range 3 {
-		spans = append(spans, r.run(t, byProvost).makespan)
-	}
-	if gap := slices.Max(spans) - slices.Min(spans); gap > spans[0]/20 {
-		t.Errorf("one seed takes %v", spans)
+	for _, mix := range []string{images, fullClones} {
+		r := row{preset: "tiny", machines: 20, mix: mix, seed: 3}
+		var spans []time.Duration
+		for range 3 {
+			spans = append(spans, r.run(t, byProvost).makespan)
+		}
+		if gap := slices.Max(spans) - slices.Min(spans); gap > spans[0]/50 {
+			t.Errorf("%s: one seed takes %v", mix, spans)
+		}
 	}
 }
 

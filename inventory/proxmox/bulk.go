@@ -105,8 +105,8 @@ func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
 const mostWorkers = 64
 
 // readPlan finds the containers whose creation may start them: made from an OS
-// template, and with nothing else to wait for before their first start. And it
-// finds the starts that something waits for, such as a play.
+// template. What else they wait for before their first start, DNS for one, may be
+// there by then. And it finds the starts that something waits for, such as a play.
 func (c *Cluster) readPlan(changes []inventory.Change) {
 	made, needed := map[inventory.Key]bool{}, map[inventory.Key]bool{}
 	for _, ch := range changes {
@@ -118,23 +118,37 @@ func (c *Cluster) readPlan(changes []inventory.Change) {
 			needed[need] = true
 		}
 	}
-	start := map[inventory.Key]bool{}
+	start := map[inventory.Key][]inventory.Key{}
 	for _, ch := range changes {
 		guest := c.key(inventory.KindGuest, ch.Key.Name())
-		if startsGuest(ch) && made[guest] && slices.Equal(ch.Needs, []inventory.Key{guest}) {
-			want := ch.After.Attrs
-			start[guest] = want["state"] == "running" || want["boot"] == bootDone
+		if !startsGuest(ch) || !made[guest] {
+			continue
+		}
+		if want := ch.After.Attrs; want["state"] == "running" || want["boot"] == bootDone {
+			start[guest] = slices.DeleteFunc(slices.Clone(ch.Needs), func(need inventory.Key) bool { return need == guest })
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.startAtOnce, c.needed = start, needed
+	c.startAtOnce, c.needed, c.made = start, needed, map[inventory.Key]bool{}
 }
 
+// Made implements reconciler.Follower.
+func (c *Cluster) Made(key inventory.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.needed[key] {
+		c.made[key] = true
+	}
+}
+
+// startsAtOnce reports that a guest's creation may start it now: all that its
+// start waits for besides is there.
 func (c *Cluster) startsAtOnce(guest inventory.Key) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.startAtOnce[guest]
+	waits, ok := c.startAtOnce[guest]
+	return ok && !slices.ContainsFunc(waits, func(need inventory.Key) bool { return !c.made[need] })
 }
 
 // unneeded reports that nothing in the plan waits for a change.

@@ -38,8 +38,10 @@ type Cluster struct {
 	locks    map[string]heldLock // by VMID: locks that no task was seen to hold
 	making   map[string]bool     // VMIDs that a change of this process is about, whose intents it keeps
 	born     map[string]born
-	// startAtOnce are guests that their creation may start, by the guest's key.
-	startAtOnce map[inventory.Key]bool
+	// startAtOnce are guests that their creation may start, by the guest's key, and
+	// what that waits for; made are needed changes that are done.
+	startAtOnce map[inventory.Key][]inventory.Key
+	made        map[inventory.Key]bool
 	needed      map[inventory.Key]bool   // by some change of the plan
 	planned     map[string]int           // copies of a template that there are to be
 	version     release                  // zero until it was asked for

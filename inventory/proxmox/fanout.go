@@ -178,6 +178,9 @@ func diskOf(r inventory.Resource) float64 {
 func (f *fanout) serve(w crowd) {
 	t := w.original
 	pace := f.c.cloneSpeed(planFrom(w.clones[0], t), w.clones[0])
+	if places := f.places(w); pace.assumed && len(places) == 1 { // they share its processors, too
+		pace.drag = max(pace.drag, workShare/float64(max(1, f.view.cores[places[0].node])))
+	}
 	capacity := f.c.cfg.Limits.ClonesPerStorage
 	most := min(mostCopies, len(w.clones), capacity)
 	if t.disk > 0 {
@@ -200,6 +203,9 @@ func (f *fanout) serve(w crowd) {
 		f.room -= t.disk
 	}
 }
+
+// workShare is how much of its time a clone keeps a core busy; the rest it waits.
+const workShare = 0.7
 
 // mostCopies of one template: four doublings.
 const mostCopies = 15

@@ -18,11 +18,13 @@ func bestFanout(n, sources, capacity, most int, s speed) int {
 	for k := range spans {
 		spans[k] = makespan(n, sources, k, capacity, s)
 	}
-	quickest := slices.Min(spans)
-	if float64(quickest) > float64(spans[0])*(1-worthwhile) {
+	quickest, enough := float64(slices.Min(spans)), float64(spans[0])*(1-worthwhile)
+	if quickest > enough {
 		return 0
 	}
-	return slices.IndexFunc(spans, func(span time.Duration) bool { return float64(span) <= float64(quickest)*(1+worthwhile/2) })
+	return slices.IndexFunc(spans, func(span time.Duration) bool {
+		return float64(span) <= min(enough, quickest*(1+worthwhile/2))
+	})
 }
 
 // makespan is how long k copies and then n clones take, round after round: each

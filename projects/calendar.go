@@ -56,13 +56,8 @@ func (c Calendar) Hold(now time.Time, ch Change) (reason string, turns time.Time
 	return reason + ", until " + turns.In(c.zone).Format("Mon 2 Jan 2006 15:04 MST"), turns
 }
 
-// Begun says why nothing of a cohort is made yet, or "".
-func (c Calendar) Begun(now time.Time, unit string) (reason string) {
-	if t, ok := c.terms[unit]; ok {
-		return t.before(now)
-	}
-	return ""
-}
+// Begun reports whether a unit is not one that is planned only as yet.
+func (c Calendar) Begun(now time.Time, unit string) bool { return c.terms[unit].before(now) == "" }
 
 // Reboots reports whether some window is there for reboots.
 func (c Calendar) Reboots() bool {

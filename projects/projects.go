@@ -15,8 +15,9 @@
 // Schema are both made from it) and read it beside its neighbours in
 // hardware.go, network.go, dns.go or machine.go.
 //
-// The package refuses to do I/O (but for [ReadDir]), to look at a clock (whoever calls [LoadAt] or asks a [Calendar] says what time it is), and to
-// guess: an ambiguous declaration is refused.
+// The package refuses to do I/O (but for [ReadDir]), to look at a clock (whoever
+// calls [LoadAt] or asks a [Calendar] says what time it is), and to guess: an
+// ambiguous declaration is refused.
 package projects
 
 import (

@@ -29,14 +29,12 @@ func (r *Reconciler) wait(p plan.Plan, desired projects.Desired) plan.Plan {
 // rule judges: what is only planned takes no room from what is to be made now.
 func (r *Reconciler) planOnly(p plan.Plan, desired projects.Desired) plan.Plan {
 	now := r.now()
-	p = p.Block(plan.GateCalendar, func(s plan.Step) string {
-		if desired.Calendar.Begun(now, s.Owner.Unit) == "" {
-			return ""
+	return plan.Wait(p, func(o inventory.Owner, kind, does string) (string, time.Time) {
+		if desired.Calendar.Begun(now, o.Unit) {
+			return "", time.Time{}
 		}
-		reason, _ := desired.Calendar.Hold(now, projects.Change{Unit: s.Owner.Unit, Kind: s.Key.Kind()})
-		return reason
-	})
-	return p.BlockDependants()
+		return desired.Calendar.Hold(now, projects.Change{Unit: o.Unit, Kind: kind, Action: does})
+	}).BlockDependants()
 }
 
 // wakes is when the calendar itself asks for a pass: what waits may go out, or a

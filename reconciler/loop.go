@@ -6,8 +6,9 @@ import (
 )
 
 // Run makes passes until ctx ends: one at once, one whenever trigger tells that
-// something may have changed, and one after every interval. A trigger during a
-// pass asks for one more; many ask for no more than that.
+// something may have changed, when the calendar lets something go out, and one
+// after every interval. A trigger during a pass asks for one more; many ask for no
+// more than that.
 func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-chan struct{}) {
 	for ctx.Err() == nil {
 		pass, err := r.RunOnce(ctx)

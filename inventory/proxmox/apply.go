@@ -52,6 +52,11 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 	case kind != inventory.KindGuest:
 		return failf("cannot %s %s: Proxmox has nothing of that kind to change", ch.Action, ch.Key)
 	}
+	if ch.After != nil {
+		if wrong := unfit(ch); wrong != "" {
+			return failf("cannot %s %s: %s", ch.Action, ch.Key, wrong)
+		}
+	}
 	switch ch.Action {
 	case inventory.Create:
 		return j.create(ctx)

@@ -16,6 +16,9 @@ func (c *Cluster) Refuse(ch inventory.Change) string {
 	if ch.Key.Kind() != inventory.KindGuest || ch.After == nil {
 		return ""
 	}
+	if wrong := unfit(ch); wrong != "" {
+		return wrong
+	}
 	v := c.look()
 	switch ch.Action {
 	case inventory.Create, inventory.Replace:

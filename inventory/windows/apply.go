@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -168,10 +169,25 @@ func (b *batch) outcomes() []inventory.Outcome {
 			}
 		}
 		slices.Sort(texts)
-		o.Error = strings.Join(texts, "; ")
+		o.Error = shown(strings.Join(texts, "; "))
 		outcomes[i] = o
 	}
 	return outcomes
+}
+
+// shown is what servers and declarations said, on one line of bounded length.
+func shown(s string) string {
+	const most = 500
+	runes := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s))
+	if len(runes) > most {
+		runes = append(runes[:most-1], '…')
+	}
+	return string(runes)
 }
 
 // result is what apply.ps1 says about one change.

@@ -17,7 +17,7 @@ func (s *System) checkShape(c inventory.Change) error {
 	needsAfter := c.Action != inventory.Delete
 	switch {
 	case c.Key.System() != s.name:
-		return fmt.Errorf("%s is not of %s", c.Key, s.name)
+		return fmt.Errorf("%q is not of %s", c.Key, s.name)
 	case c.Action == inventory.Replace:
 		return errors.New("nothing of DNS and DHCP is ever replaced")
 	case needsBefore != (c.Before != nil) || needsAfter != (c.After != nil):

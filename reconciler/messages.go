@@ -191,15 +191,15 @@ func applyStatus(pass *Pass, paused string) Status {
 		}
 	}
 	blocked := pass.Plan.BlockedSteps()
-	waiting := slices.DeleteFunc(slices.Clone(blocked), func(s plan.Step) bool { return s.Gate != plan.GateMode && s.Gate != plan.GateCalendar })
+	held := waiting(pass.Plan)
 	late := slices.DeleteFunc(slices.Clone(pass.Results), func(r Result) bool { return r.Blocked != msgShut })
 	switch {
 	case len(late) > 0:
 		return Status{ContextApply, StatusPending, say(msgWaiting, len(late), len(pass.Results), msgShut), ""}
 	case paused != "":
 		return Status{ContextApply, StatusPending, say(msgPaused, paused), ""}
-	case len(waiting) > 0:
-		return Status{ContextApply, StatusPending, describeDrift(say(msgWaiting, len(waiting), len(pass.Plan.Steps), waiting[0].Reason), pass.Plan), ""}
+	case len(held) > 0:
+		return Status{ContextApply, StatusPending, describeDrift(say(msgWaiting, len(held), len(pass.Plan.Steps), held[0].Reason), pass.Plan), ""}
 	case len(blocked) > 0:
 		return Status{ContextApply, StatusFailed, say(msgWaiting, len(blocked), len(pass.Plan.Steps), cause(blocked)), ""}
 	case len(pass.Unknown) > 0:
@@ -207,6 +207,11 @@ func applyStatus(pass *Pass, paused string) Status {
 	default:
 		return Status{ContextApply, StatusSuccess, describeDrift(say(msgApplied, describeTotals(pass.Totals)), pass.Plan), ""}
 	}
+}
+
+// waiting are the steps that the configuration or the calendar holds back on purpose.
+func waiting(p plan.Plan) []plan.Step {
+	return slices.DeleteFunc(p.BlockedSteps(), func(s plan.Step) bool { return s.Gate != plan.GateMode && s.Gate != plan.GateCalendar })
 }
 
 // cause is the first reason that is more than another change's.

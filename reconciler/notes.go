@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -127,6 +128,25 @@ func (r *Reconciler) note(desired projects.Desired, live inventory.Listing) {
 	if !desired.Drift.Corrects() {
 		now.Fields = before.Fields.Learn(desired.Resources, live.Items, modes(desired), whole)
 	}
+	r.keep(now)
+}
+
+// noteDone notes what a pass has made true.
+func (r *Reconciler) noteDone(desired projects.Desired, p plan.Plan, results []Result) {
+	if desired.Drift.Corrects() {
+		return
+	}
+	done := map[inventory.Key]bool{}
+	for _, result := range results {
+		done[result.Key] = result.Blocked == "" && result.State == inventory.StateDone
+	}
+	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool { return !done[s.Key] })
+	r.keep(noted{Ends: r.noted.Ends, Fields: r.noted.Fields.Done(steps, modes(desired))})
+}
+
+// keep writes notes down where they are news.
+func (r *Reconciler) keep(now noted) {
+	before := r.noted
 	r.noted = now
 	if r.Notes == nil || r.DryRun || now.equal(before) {
 		return

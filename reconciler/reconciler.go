@@ -110,6 +110,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	r.useApprovals(verdict.Plan, live)
 	results := r.apply(ctx, verdict.Plan)
 	r.applied(ctx, pass, results)
+	r.noteDone(desired, verdict.Plan, results)
 	r.remember(campus, pass)
 	return pass, nil
 }

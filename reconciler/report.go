@@ -43,12 +43,13 @@ func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired
 	r.publish(pass)
 }
 
-// judged answers with what the rules said, and says that the work begins.
+// judged answers with what the rules said, and says that the work begins; but not
+// where some of it will wait, for GitLab takes nothing that runs back to pending.
 func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict, desired projects.Desired) {
 	pass.Wakes = wakes(v.Plan, desired)
 	pass.Stage, pass.Plan, pass.Violations, pass.Error = StageApplying, v.Plan, v.Violations, v.Error
 	r.status(ctx, pass, policyStatus(v))
-	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" {
+	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" && len(waiting(v.Plan)) == 0 {
 		r.early(ctx, pass, applyingStatus(ready))
 	}
 	r.publish(pass)

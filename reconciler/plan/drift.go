@@ -173,6 +173,36 @@ func (t Truths) Learn(desired, live []inventory.Resource, modes func(inventory.O
 	return learnt
 }
 
+// Done is what is known once steps were carried out: whoever changes what they
+// wrote before the next pass looks must not be taken for the commit.
+func (t Truths) Done(steps []Step, modes func(inventory.Owner, string) map[string]string) Truths {
+	known := maps.Clone(t)
+	if known == nil {
+		known = Truths{}
+	}
+	for _, s := range steps {
+		if s.After == nil || Retires(s.Change) {
+			continue
+		}
+		fields := modes(s.Owner, s.Key.Kind())
+		if len(fields) == 0 {
+			continue
+		}
+		now := Truth{Fields: slices.Sorted(maps.Keys(fields)), True: maps.Clone(known[s.Key].True)}
+		if now.True == nil {
+			now.True = map[string]string{}
+		}
+		for attr, value := range s.After.Attrs {
+			wrote := s.Action == inventory.Create || s.Action == inventory.Replace || slices.Contains(s.Fields, attr)
+			if wrote && fields[inventory.DriftField(s.Key.Kind(), attr)] != "" {
+				now.True[attr] = truthOf(value)
+			}
+		}
+		known[s.Key] = now
+	}
+	return known
+}
+
 func (t Truth) learn(want, have *inventory.Resource, fields map[string]string) Truth {
 	now := Truth{Fields: slices.Sorted(maps.Keys(fields)), True: map[string]string{}}
 	for attr, value := range want.Attrs {

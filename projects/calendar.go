@@ -56,6 +56,11 @@ func (c Calendar) Hold(now time.Time, ch Change) (reason string, turns time.Time
 	return reason + ", until " + turns.In(c.zone).Format("Mon 2 Jan 2006 15:04 MST"), turns
 }
 
+// Empty reports whether everything may change at any time.
+func (c Calendar) Empty() bool {
+	return len(c.windows) == 0 && len(c.freezes) == 0 && len(c.terms) == 0
+}
+
 // Begun reports whether a unit is not one that is planned only as yet.
 func (c Calendar) Begun(now time.Time, unit string) bool { return c.terms[unit].before(now) == "" }
 

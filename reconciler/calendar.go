@@ -19,6 +19,9 @@ func (r *Reconciler) wait(p plan.Plan, desired projects.Desired) plan.Plan {
 			return ""
 		})
 	}
+	if desired.Calendar.Empty() {
+		return p
+	}
 	now := r.now()
 	return plan.Wait(p, func(o inventory.Owner, kind, does string) (string, time.Time) {
 		return desired.Calendar.Hold(now, projects.Change{Unit: o.Unit, Kind: kind, Action: does})
@@ -28,6 +31,9 @@ func (r *Reconciler) wait(p plan.Plan, desired projects.Desired) plan.Plan {
 // planOnly holds back what belongs to a cohort that has not begun, before any
 // rule judges: what is only planned takes no room from what is to be made now.
 func (r *Reconciler) planOnly(p plan.Plan, desired projects.Desired) plan.Plan {
+	if desired.Calendar.Empty() {
+		return p
+	}
 	now := r.now()
 	return plan.Wait(p, func(o inventory.Owner, kind, does string) (string, time.Time) {
 		if desired.Calendar.Begun(now, o.Unit) {

@@ -54,27 +54,31 @@ type Drifted struct {
 // what drifted. What a step no longer changes is in its After as it is live, so
 // that rules and quotas see what there will be.
 func Drift(p Plan, how Drifting) Plan {
-	var steps []Step
-	for _, s := range p.Steps {
+	own := false // steps are large, and copied only where one changes
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		var left []string
 		switch {
 		case s.Blocked():
 		case s.Action == inventory.Create && how.Stood(s.Key):
 			p.Drift = append(p.Drift, Drifted{Key: s.Key, Owner: s.Owner, Field: Existence, Corrected: true})
 		case s.Action == inventory.Update && s.Before.Attrs["raw"] == "": // a half-made one is finished, not corrected
-			left = how.sort(&p, s)
+			left = how.sort(&p, *s)
 		}
-		switch {
-		case len(left) == 0:
-			steps = append(steps, s)
-		case len(left) < len(s.Fields):
-			steps = append(steps, leave(s, left))
+		if len(left) == 0 {
+			continue
 		}
+		if !own {
+			p.Steps, own = slices.Clone(p.Steps), true
+		}
+		p.Steps[i] = leave(*s, left)
 	}
-	if len(steps) < len(p.Steps) {
-		keepPlannedNeeds(steps)
+	if own {
+		p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool {
+			return s.Action == inventory.Update && len(s.Fields) == 0 && !s.Blocked()
+		})
+		keepPlannedNeeds(p.Steps)
 	}
-	p.Steps = steps
 	return p
 }
 

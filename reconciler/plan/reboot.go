@@ -29,6 +29,9 @@ type Pending struct {
 // for another time. Where anything else is planned for the guest, or it could not
 // be read, the next pass decides.
 func Reboot(p Plan, live []inventory.Resource, unknown []inventory.Unknown, when func(guest inventory.Key) string) Plan {
+	if !slices.ContainsFunc(live, func(r inventory.Resource) bool { return r.Attrs["pending"] != "" }) {
+		return p // as in nearly every pass
+	}
 	listed, frozen := newIndex(live), newFreezer(unknown)
 	planned := map[inventory.Key]bool{}
 	for _, s := range p.Steps {
@@ -36,7 +39,7 @@ func Reboot(p Plan, live []inventory.Resource, unknown []inventory.Unknown, when
 	}
 	var added []Step
 	for _, g := range listed {
-		if g.Key.Kind() != inventory.KindGuest || g.Attrs["pending"] == "" || g.Owner.IsZero() || g.Attrs[inventory.AttrRetired] != "" {
+		if g.Attrs["pending"] == "" || g.Key.Kind() != inventory.KindGuest || g.Owner.IsZero() || g.Attrs[inventory.AttrRetired] != "" {
 			continue
 		}
 		power := listed.find(powerOf(g.Key))

@@ -44,6 +44,9 @@ const (
 
 var confPath = regexp.MustCompile(`^nodes/([A-Za-z0-9][A-Za-z0-9.-]*)/(lxc|qemu-server)/(\d{3,9})\.conf$`)
 
+// nodeName is what becomes a part of a path and a word of a command.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
+
 // readFiles reads a tar of /etc/pve: ".vmlist" and "nodes/*/{lxc,qemu-server}/*.conf";
 // anything else in it is skipped. Without .vmlist it fails: whether the stream
 // is whole could not be told.
@@ -117,6 +120,9 @@ func parseVMList(data []byte) (*vmList, error) {
 	for id, entry := range list.IDs {
 		if n, err := strconv.Atoi(id); err != nil || n < 100 || strconv.Itoa(n) != id {
 			return nil, fmt.Errorf("cannot read .vmlist: %q is not a VMID", truncate(id, 20))
+		}
+		if entry.Type != typeLXC && entry.Type != typeQEMU || !nodeName.MatchString(entry.Node) {
+			return nil, fmt.Errorf("cannot read .vmlist: %s is a %q on %q", id, truncate(entry.Type, 20), truncate(entry.Node, 20))
 		}
 		out.guests[id] = listed{ref{vmid: id, typ: entry.Type, node: entry.Node}, entry.Version}
 	}

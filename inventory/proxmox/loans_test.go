@@ -2,7 +2,6 @@ package proxmox
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,23 +18,25 @@ func TestLoansGoByKey(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var l loans
 			l.plan(demand{linked: map[string]int{}, full: map[string]int{}, copies: map[string]int{}})
-			var served []string
+			served := make(chan string, 4)
 			ask := func(name string, how int) {
 				b := &borrower{key: inventory.Key("cri/guest/" + name), how: how, original: "9000", node: "pve1",
 					sources: func() []template { return []template{original} }, lent: make(chan template, 1)}
 				l.ask(b)
 				source := <-b.lent
-				served = append(served, name) // one has it at a time
+				served <- name // one has it at a time
 				time.Sleep(time.Second)
 				l.give(source, how)
 			}
 			for name, how := range map[string]int{"b": byCloning, "a": byCloning, "link": byLinking, "copy": byCopying} {
 				go ask(name, how)
 			}
-			time.Sleep(10 * time.Second)
-			if want := []string{"copy", "link", "a", "b"}; !slices.Equal(served, want) {
-				t.Fatalf("served %v, want %v", served, want)
+			for _, want := range []string{"copy", "link", "a", "b"} {
+				if got := <-served; got != want {
+					t.Fatalf("served %s, want %s", got, want)
+				}
 			}
+			time.Sleep(time.Minute) // until all was given back
 		})
 	}
 }

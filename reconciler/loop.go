@@ -11,7 +11,11 @@ import (
 // more than that.
 func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-chan struct{}) {
 	for ctx.Err() == nil {
-		pass, err := r.RunOnce(ctx)
+		var pass *Pass
+		var err error
+		if fault := r.guarded("a pass", func() { pass, err = r.RunOnce(ctx) }); fault != nil {
+			pass, err = nil, fault
+		}
 		if err != nil && ctx.Err() == nil {
 			r.Log.Error("no pass", "error", err)
 		}

@@ -52,6 +52,7 @@ const (
 	msgNeeds      = "waits for %s"
 	msgNoAnswer   = "the system gave no answer for it"
 	msgNoEnd      = "it did not end when provost stopped"
+	msgFault      = "cannot go on with %s: a fault in provost itself; its log says where"
 	msgNotStarted = "stopped before it was started"
 	msgShut       = "its time was over before it could begin; it waits for the next one"
 	msgNoWindow   = "no window of campus.yaml names reboot"

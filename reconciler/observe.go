@@ -18,7 +18,11 @@ func (r *Reconciler) observe(ctx context.Context) inventory.Listing {
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() {
-			listing, err := r.Systems[name].System.List(ctx)
+			var listing inventory.Listing
+			var err error
+			if fault := r.guarded("listing "+name, func() { listing, err = r.Systems[name].System.List(ctx) }); fault != nil {
+				err = fault
+			}
 			if err != nil {
 				r.Log.Warn("system unread", "system", name, "error", err)
 				listing.Unknown = append(listing.Unknown, inventory.Unknown{Prefix: inventory.Key(name), Reason: err.Error()})

@@ -122,12 +122,16 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	w.running++
 	system := w.system(batch[0].Key)
 	go func() {
-		outcomes := system.Apply(ctx, changes, func(e inventory.Event) {
+		var outcomes []inventory.Outcome
+		tell := func(e inventory.Event) {
 			select {
 			case w.events <- e:
 			case <-w.over:
 			}
-		})
+		}
+		if fault := w.r.guarded("applying "+string(changes[0].Key), func() { outcomes = system.Apply(ctx, changes, tell) }); fault != nil {
+			outcomes = lost(changes, fault)
+		}
 		select {
 		case w.answers <- answer{batch, outcomes}:
 		case <-w.over:

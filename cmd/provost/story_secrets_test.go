@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,17 +41,29 @@ func overhear(ts *testscript.TestScript, text string) {
 	ts.Check(err)
 }
 
+// environmentSecret stands in the environment of every provost of the stories.
+const environmentSecret = "canary-of-the-environment-5e1d"
+
 // wantNoSecrets ends every story: no secret of the campus may stand in what was
-// printed, in a page, in a status, or in the state directory.
+// printed, in a page, in a status, in a note or anything else that was pushed, nor
+// in the state directory, packed or not.
 func wantNoSecrets(t testscript.T, w *world.World, output string) {
 	secrets, err := secretsOf(filepath.Join(w.Dir, "secrets"))
-	if err != nil || len(secrets) < 5 {
+	if err != nil || len(secrets) < 7 {
 		t.Fatal("cannot tell the secrets of the campus", len(secrets), err)
 	}
 	if leak := findSecret(secrets, output, filepath.Join(w.Dir, "state")); leak != "" {
 		t.Fatal(leak)
 	}
-	commits, err := world.Git(w.GitLab.RepoDir(world.Project), "rev-list", "--all")
+	repo := w.GitLab.RepoDir(world.Project)
+	pushed, err := world.Git(repo, "log", "--all", "--patch", "--no-color")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leak := leakIn(secrets, []byte(pushed)); leak != "" {
+		t.Fatal("a commit or note shows the secret in " + leak)
+	}
+	commits, err := world.Git(repo, "rev-list", "--all")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,19 +76,33 @@ func wantNoSecrets(t testscript.T, w *world.World, output string) {
 	}
 }
 
-// secretsOf are the telling parts of the secret files, by file.
+// secretsOf are the telling parts of all secret files, by file, and those that
+// stand elsewhere: in the environment, and in the live systems.
 func secretsOf(dir string) (map[string][]byte, error) {
-	secrets := map[string][]byte{}
-	for _, name := range []string{"gitlab-token", "webhook-secret", "windows-password", "pve-token", "pve-ssh-key"} {
+	secrets := map[string][]byte{
+		"the environment": []byte(environmentSecret), "cloud-init": []byte(world.CloudInitPassword),
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, "ca.pem") || strings.HasSuffix(name, "known-hosts") {
+			continue // for everybody to see
+		}
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
 		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		secret := lines[len(lines)/2]
+		secret := lines[len(lines)/2] // of a key, its middle
 		if name == "pve-token" {
 			// The part before "=" is a name and no secret.
 			_, secret, _ = strings.Cut(secret, "=")
+		}
+		if len(secret) < 8 {
+			return nil, fmt.Errorf("the secret in %s is too short to be looked for", name)
 		}
 		secrets[name] = []byte(secret)
 	}
@@ -97,13 +127,34 @@ func findSecret(secrets map[string][]byte, paths ...string) (leak string) {
 	return leak
 }
 
+// leakIn looks for secrets as they are, as an address, JSON or base64 spells them,
+// and inside of what is packed: passes are kept so.
 func leakIn(secrets map[string][]byte, data []byte) string {
 	for name, secret := range secrets {
-		if bytes.Contains(data, secret) {
-			return name
+		quoted := strconv.Quote(string(secret))
+		for _, spelled := range []string{
+			string(secret), quoted[1 : len(quoted)-1], url.QueryEscape(string(secret)), url.PathEscape(string(secret)),
+			base64.StdEncoding.EncodeToString(secret),
+		} {
+			if bytes.Contains(data, []byte(spelled)) {
+				return name
+			}
 		}
 	}
-	return ""
+	for {
+		at := bytes.Index(data, []byte("\x1f\x8b\x08"))
+		if at < 0 {
+			return ""
+		}
+		if r, err := gzip.NewReader(bytes.NewReader(data[at:])); err == nil {
+			r.Multistream(false)
+			inner, _ := io.ReadAll(r) // as far as it goes: the file goes on with something else
+			if name := leakIn(secrets, inner); name != "" {
+				return name
+			}
+		}
+		data = data[at+3:]
+	}
 }
 
 func TestSecretsAreFound(t *testing.T) {
@@ -117,5 +168,16 @@ func TestSecretsAreFound(t *testing.T) {
 	}
 	if leak := findSecret(secrets, dir); !strings.Contains(leak, "the secret in token") {
 		t.Errorf("the secret was not found: %q", leak)
+	}
+	var packed bytes.Buffer
+	packed.WriteString("pages of a database \x1f\x8b\x08 and ")
+	w := gzip.NewWriter(&packed)
+	io.WriteString(w, `{"error":"login with s3cret failed"}`) //nolint:errcheck // into memory
+	w.Close()
+	packed.WriteString(" more")
+	for _, text := range []string{packed.String(), "https://x/?token=s3cret", "czNjcmV0"} {
+		if leakIn(secrets, []byte(text)) != "token" {
+			t.Errorf("the secret was not found in %q", text)
+		}
 	}
 }

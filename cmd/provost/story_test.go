@@ -51,6 +51,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
 			env.Setenv("GIT_TERMINAL_PROMPT", "0")
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("VAULT_TOKEN", environmentSecret)
 			config := "[user]\n\tname = Camille Roux\n\temail = camille.roux@isima.fr\n"
 			return os.WriteFile(filepath.Join(env.WorkDir, "gitconfig"), []byte(config), 0o600)
 		},

@@ -77,6 +77,10 @@ func (w *World) startProxmox(o Options) error {
 	return w.writeProxmoxSecrets()
 }
 
+// CloudInitPassword stands in the configuration of machines, hashed, and provost
+// reads it with the rest.
+const CloudInitPassword = "$5$canary$ofCloudInit2x8Kd"
+
 // templates are a container with a desktop and a cloud image.
 func templates() []pvesim.Guest {
 	return []pvesim.Guest{
@@ -88,7 +92,7 @@ func templates() []pvesim.Guest {
 		{VMID: 9001, Node: "pve1", Type: "qemu", Config: map[string]string{
 			"name": "debian12-cloud", "cores": "1", "memory": "1024", "ostype": "l26", "scsihw": "virtio-scsi-single",
 			"scsi0": "vol-ceph-1:base-9001-disk-0,size=4G", "ide2": "vol-ceph-1:vm-9001-cloudinit,media=cdrom",
-			"net0": "virtio=BC:24:11:00:90:01,bridge=vibr279", "boot": "order=scsi0",
+			"net0": "virtio=BC:24:11:00:90:01,bridge=vibr279", "boot": "order=scsi0", "cipassword": CloudInitPassword,
 		}},
 	}
 }
@@ -99,7 +103,7 @@ func handmade() []pvesim.Guest {
 	return []pvesim.Guest{
 		{VMID: 100, Node: "pve1", Type: "qemu", Status: "running", Config: map[string]string{
 			"name": "guacamole", "cores": "4", "memory": "8192", "ostype": "l26", "scsi0": "vol-ceph-1:vm-100-disk-0,size=32G",
-			"net0": "virtio=BC:24:11:00:01:00,bridge=vmbr0", "boot": "order=scsi0",
+			"net0": "virtio=BC:24:11:00:01:00,bridge=vmbr0", "boot": "order=scsi0", "cipassword": CloudInitPassword,
 		}},
 		{VMID: 101, Node: "pve2", Type: "lxc", Status: "running", Config: map[string]string{
 			"hostname": "old-wiki.cri.local.isima.fr", "ostype": "debian", "arch": "amd64", "cores": "2", "memory": "2048", "swap": "512", "unprivileged": "1",

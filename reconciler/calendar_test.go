@@ -37,28 +37,34 @@ func (h *house) with(lines string) {
 func TestAFreezeHoldsBackAndThePassWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := inTime(t, "timezone: Europe/Paris\nfreezes: {exams: {to: 2000-01-02, allow: [power]}}\n", map[string]string{"projects/a.yaml": project("a")})
-		var passes []*Pass
+		passes := make(chan *Pass, 9)
 		h.History = func(p *Pass) {
 			if p.Stage == StageDone {
-				passes = append(passes, p)
+				passes <- p
 			}
 		}
 		go h.Run(t.Context(), 1000*time.Hour, nil)
 		synctest.Wait()
-		want := "freeze exams, until Mon 3 Jan 2000 00:00 CET"
-		h.expect(t, head, "plan success create 1 guest, 1 power, 1 record", "apply pending 3 of 3 changes wait: "+want)
-		if len(passes) != 1 || len(h.cri.things) != 0 || passes[0].Plan.Steps[0].Gate != plan.GateCalendar {
-			t.Fatalf("%d passes, made %v", len(passes), h.cri.things)
+		first := <-passes
+		want := "3 of 3 changes wait: freeze exams, until Mon 3 Jan 2000 00:00 CET"
+		if s := first.Statuses[len(first.Statuses)-1]; s.State != StatusPending || s.Description != want {
+			t.Errorf("%+v, want %s", s, want)
+		}
+		if first.Changed() != 0 || first.Plan.Steps[0].Gate != plan.GateCalendar {
+			t.Fatalf("made %v", first.Results)
 		}
 		time.Sleep(46*time.Hour + 59*time.Minute) // a minute before midnight in Paris
 		synctest.Wait()
-		if len(passes) != 1 {
+		if len(passes) != 0 {
 			t.Fatal("a pass came early")
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if len(passes) != 2 || len(h.cri.things) != 2 {
-			t.Fatalf("%d passes, made %v", len(passes), h.cri.things)
+		if len(passes) != 1 {
+			t.Fatal("no pass came")
+		}
+		if p := <-passes; !p.Converged() || p.Changed() != 3 {
+			t.Fatalf("made %v", p.Results)
 		}
 	})
 }

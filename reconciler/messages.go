@@ -26,6 +26,7 @@ const (
 	msgHeldNow    = "too much would be deleted at once"
 	msgApproved   = "%s; approved by %s"
 	msgRetire     = "retire"
+	msgRestart    = "restart"
 	msgNoDay      = "a day that no mark names"
 	msgNoChange   = "changes nothing"
 	msgBlocked    = "%d blocked: %s"
@@ -145,7 +146,7 @@ func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown)
 		return Status{ContextPlan, StatusFailed, say(msgUnread, string(unknown[0].Prefix)+": "+unknown[0].Reason), ""}
 	}
 	if len(p.Steps) == 0 {
-		return Status{ContextPlan, StatusSuccess, describeKept(say(msgInSync, describeTotals(totals)), p.Kept), ""}
+		return Status{ContextPlan, StatusSuccess, describeDrift(describeKept(say(msgInSync, describeTotals(totals)), p.Kept), p), ""}
 	}
 	text := describeKept(describeSteps(p.Steps), p.Kept)
 	if p.Held != nil {
@@ -246,21 +247,24 @@ func heldReason(p plan.Plan) string {
 
 // describedVerbs are what steps do, in the order in which they are told.
 var describedVerbs = []string{
-	string(inventory.Create), string(inventory.Update), string(inventory.Replace), string(inventory.Adopt), msgRetire, string(inventory.Delete),
+	string(inventory.Create), string(inventory.Update), string(inventory.Replace), string(inventory.Adopt), msgRestart, msgRetire, string(inventory.Delete),
 }
 
 // describeSteps reads "create 62 guests, 124 records; update 1 guest".
 func describeSteps(steps []plan.Step) string {
 	counts := map[string]map[string]int{}
 	for _, s := range steps {
-		verb := string(s.Action)
-		if plan.Retires(s.Change) {
+		verb, kind := string(s.Action), s.Key.Kind()
+		switch {
+		case plan.Retires(s.Change):
 			verb = msgRetire
+		case kind == inventory.KindReboot:
+			verb, kind = msgRestart, inventory.KindGuest
 		}
 		if counts[verb] == nil {
 			counts[verb] = map[string]int{}
 		}
-		counts[verb][s.Key.Kind()]++
+		counts[verb][kind]++
 	}
 	var parts []string
 	for _, verb := range describedVerbs {

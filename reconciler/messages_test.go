@@ -72,6 +72,7 @@ func TestStatuses(t *testing.T) {
 	unread := []inventory.Unknown{{Prefix: "cri", Reason: "401"}}
 	totals := map[string]int{inventory.KindGuest: 62, inventory.KindRecord: 124, inventory.KindPower: 62}
 	steps := func(s ...plan.Step) plan.Plan { return plan.Plan{Steps: s} }
+	drift := []plan.Drifted{{Key: "cri/guest/a", Field: "memory"}, {Key: "cri/guest/a", Field: "cores", Corrected: true}, {Key: "cri/guest/b", Field: "cores"}}
 	deny := Violation{Level: LevelDeny, Message: "quota: student rapamato asks 40 GiB of 16"}
 	warn := Violation{Level: LevelWarn, Message: "80 % of the storage is taken"}
 
@@ -87,6 +88,8 @@ func TestStatuses(t *testing.T) {
 
 		{planStatus(steps(), totals, nil), "provost/plan success 62 guests, 124 records: in sync"},
 		{planStatus(steps(), nil, nil), "provost/plan success nothing declared: in sync"},
+		{planStatus(plan.Plan{Drift: drift}, totals, nil), "provost/plan success 62 guests, 124 records: in sync; 2 fields drifted: cri/guest/a memory, cri/guest/b cores"},
+		{planStatus(steps(open(inventory.Update, "cri/reboot/a"), open(inventory.Update, "cri/guest/b")), totals, nil), "provost/plan success update 1 guest; restart 1 guest"},
 		{planStatus(steps(), totals, unread), "provost/plan failed not read: cri: 401"},
 		{planStatus(steps(open(inventory.Create, "cri/guest/a"), open(inventory.Create, "cri/power/a"), open(inventory.Delete, "ad/record/a/A"), open(inventory.Delete, "ad/record/b/A")), totals, nil),
 			"provost/plan success create 1 guest, 1 power; delete 2 records"},
@@ -107,6 +110,11 @@ func TestStatuses(t *testing.T) {
 		{applyingStatus(1), "provost/apply running applying 1 change"},
 		{applyingStatus(12), "provost/apply running applying 12 changes"},
 		{applyStatus(&Pass{Totals: totals}, ""), "provost/apply success 62 guests, 124 records: applied"},
+		{applyStatus(&Pass{Totals: totals, Plan: plan.Plan{Drift: drift}}, ""),
+			"provost/apply success 62 guests, 124 records: applied; 2 fields drifted: cri/guest/a memory, cri/guest/b cores"},
+		{applyStatus(&Pass{Plan: steps(blockedBy(plan.GatePolicy, "a/a/a", "quota"), blockedBy(plan.GateCalendar, "b/b/b", "freeze exams, until Monday"))}, ""),
+			"provost/apply pending 1 of 2 changes wait: freeze exams, until Monday"},
+		{applyStatus(&Pass{Results: []Result{result("a/a/a", "", msgShut)}}, ""), "provost/apply pending 1 of 1 changes wait: " + msgShut},
 		{applyStatus(&Pass{Totals: totals}, "exams"), "provost/apply pending paused: exams"},
 		{applyStatus(&Pass{Totals: totals, Unknown: unread}, ""), "provost/apply failed not read: cri: 401"},
 		{applyStatus(&Pass{Results: []Result{result("cri/guest/a", inventory.StateDone, ""), result("cri/guest/b", inventory.StateFailed, ""), result("cri/power/b", "", "waits")}}, "exams"),

@@ -80,17 +80,14 @@ func printHeld(w io.Writer, colours palette, h plan.Held) {
 // that. What a step corrects is shown by the step; it says here whose doing it is.
 func printDrift(w io.Writer, colours palette, d plan.Drifted) {
 	end := "stays as it is"
-	switch {
-	case d.Field == plan.Existence:
-		end = "is made again"
-	case d.Corrected:
+	if d.Corrected {
 		end = "is corrected"
 	}
-	fmt.Fprintf(w, "%s %s  (%s)  drifted: %s", colours.paint(yellow, "≠"), oneLine(string(d.Key)), oneLine(d.Owner.String()), d.Field)
-	if d.Field != plan.Existence {
-		fmt.Fprintf(w, " is %q, declared %q", d.Live, d.Declared)
+	what := fmt.Sprintf("%s is %q, declared %q, and %s", d.Field, d.Live, d.Declared, end)
+	if d.Field == plan.Existence {
+		what = "it was there, and is made again"
 	}
-	fmt.Fprintln(w, ", and "+end)
+	fmt.Fprintf(w, "%s %s  (%s)  drifted: %s\n", colours.paint(yellow, "≠"), oneLine(string(d.Key)), oneLine(d.Owner.String()), what)
 }
 
 // printKept shows a machine that nothing declares and that is kept for a while.

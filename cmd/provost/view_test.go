@@ -59,13 +59,22 @@ func everything() *reconciler.Pass {
 	nobody := step(inventory.Adopt, "cri/guest/old-wiki", inventory.Attrs{}, inventory.Attrs{}, "owner")
 	nobody.Before.Owner = inventory.Owner{}
 	hostile := step(inventory.Update, "cri/guest/vm-hostile", inventory.Attrs{"description": "\x1b[2Jgone\nrm -rf\u202e"}, inventory.Attrs{"description": "", "pool": "etudiants"}, "description", "pool")
+	waits := step(inventory.Update, "cri/reboot/vm-slow", inventory.Attrs{"pending": "cores"}, inventory.Attrs{"pending": ""}, "pending")
+	waits.Gate, waits.Reason = plan.GateCalendar, "waits for window nights, until Mon 23 Nov 2026 22:00 CET"
+	gis3 := inventory.Owner{Campus: "isima", File: "cohorts/gis3.yaml", Unit: "cohort/gis3"}
 	return &reconciler.Pass{
-		Plan: plan.Plan{Steps: []plan.Step{
+		Plan: plan.Plan{Drift: []plan.Drifted{
+			{Key: "ad/record/a.isima.fr/A", Owner: gis3, Field: plan.Existence, Corrected: true},
+			{Key: "cri/guest/vm-a", Owner: gis3, Field: "cores", Declared: "2", Live: "4", Corrected: true},
+			{Key: "cri/guest/vm-a", Owner: gis3, Field: "description", Declared: "lab", Live: "\x1b[2Jmine\u202e"},
+		}, Pending: []plan.Pending{
+			{Key: "cri/guest/vm-b", Owner: gis3, Options: "nameserver"}, {Key: "cri/guest/vm-slow", Options: "cores", Reboot: plan.RebootWindow},
+		}, Steps: []plan.Step{
 			step(inventory.Create, "ad/filter/bc-24-11-b3-c1-3d", nil, inventory.Attrs{"list": "allow"}),
 			step(inventory.Delete, "ad/record/docs.isima.fr/CNAME", inventory.Attrs{"value": "wiki.isima.fr"}, nil),
 			step(inventory.Update, "cri/guest/vm-rapamato", inventory.Attrs{"cores": "4", "node": "pve1"}, inventory.Attrs{"cores": "8", "node": "pve3"}, "cores", "node"),
 			step(inventory.Replace, "cri/guest/vm-anew", inventory.Attrs{"rebuild": "0"}, inventory.Attrs{"rebuild": "1"}, "rebuild"),
-			blocked, renamed, nobody, hostile,
+			blocked, renamed, nobody, hostile, waits,
 		}},
 		Problems: []projects.Problem{
 			{File: "projects/profan.yaml", Line: 15, Column: 3, Message: `unknown key "memroy"`, Excerpt: "  memroy: \"4096\"\x1b[31m\n", Hint: "did you mean memory?"},

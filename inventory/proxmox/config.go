@@ -95,7 +95,11 @@ func (c Config) check() error {
 		errs = append(errs, errors.New("endpoints: at least one is needed"))
 	}
 	for _, e := range c.Endpoints {
-		if u, err := url.Parse(e); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		u, err := url.Parse(e)
+		switch {
+		case strings.Contains(e, "@"): // perhaps with a password, so it is not shown
+			errs = append(errs, errors.New("endpoints: an address is not like https://host:8006: who logs in stands in token_file"))
+		case err != nil || u.Scheme != "https" || u.Host == "":
 			errs = append(errs, fmt.Errorf("endpoints: %q is not like https://host:8006", e))
 		}
 	}

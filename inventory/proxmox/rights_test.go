@@ -27,8 +27,8 @@ func (r *rig) restrict(t testing.TB, rights []string) {
 }
 
 func TestTheLeastRightsAreEnough(t *testing.T) {
-	systemtest.Run(t, func(t *testing.T) systemtest.Fixture {
-		r := newRig(t, pvesim.Options{})
+	systemtest.RunVirtual(t, func(t *testing.T) systemtest.Fixture {
+		r := newVirtualRig(t, pvesim.Options{})
 		r.restrict(t, rights)
 		return fixture(r)
 	})

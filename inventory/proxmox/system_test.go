@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 		"8.4":         {Release: "8.4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			systemtest.Run(t, func(t *testing.T) systemtest.Fixture { return fixture(newRig(t, opts)) })
+			systemtest.RunVirtual(t, func(t *testing.T) systemtest.Fixture { return fixture(newVirtualRig(t, opts)) })
 		})
 	}
 }

@@ -17,17 +17,21 @@ import (
 // virtual runs a test in virtual time on a rig whose network is in memory.
 func virtual(t *testing.T, opts pvesim.Options, test func(*testing.T, *rig)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		mem := &memnet.Network{}
-		opts.Listen = mem.Listen
-		r := newRig(t, opts)
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(r.sim.CACert())
-		transport := &http.Transport{DialContext: mem.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
-		t.Cleanup(transport.CloseIdleConnections)
-		r.opts = Options{Transport: transport, DialSSH: mem.Dial}
-		test(t, r)
-	})
+	synctest.Test(t, func(t *testing.T) { test(t, newVirtualRig(t, opts)) })
+}
+
+// newVirtualRig is a rig whose network is in memory, for a test in virtual time.
+func newVirtualRig(t *testing.T, opts pvesim.Options) *rig {
+	t.Helper()
+	mem := &memnet.Network{}
+	opts.Listen = mem.Listen
+	r := newRig(t, opts)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(r.sim.CACert())
+	transport := &http.Transport{DialContext: mem.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
+	t.Cleanup(transport.CloseIdleConnections)
+	r.opts = Options{Transport: transport, DialSSH: mem.Dial}
+	return r
 }
 
 // A cohort as long as the field knows it: 12 machines whose clones take a minute

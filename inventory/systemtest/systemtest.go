@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -46,18 +47,31 @@ type Fixture struct {
 
 // Run puts a system through the suite; open makes a fixture of its own for each test.
 func Run(t *testing.T, open func(t *testing.T) Fixture) {
-	t.Run("making is seen by a new process and then nothing is left to do", func(t *testing.T) {
-		f := open(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(open(t), t) })
+	}
+}
+
+// RunVirtual is [Run] in virtual time, for a double whose network is in memory:
+// what the system waits for takes none.
+func RunVirtual(t *testing.T, open func(t *testing.T) Fixture) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(open(t), t) })
+		})
+	}
+}
+
+var tests = map[string]func(Fixture, *testing.T){
+	"making is seen by a new process and then nothing is left to do": func(f Fixture, t *testing.T) {
 		f.converge(t, f.Wanted)
-	})
-	t.Run("applying twice changes nothing", func(t *testing.T) {
-		f := open(t)
+	},
+	"applying twice changes nothing": func(f Fixture, t *testing.T) {
 		changes := f.diff(t, f.Wanted)
 		f.apply(t, changes)
 		f.unchanged(t, func() { f.attempt(t, changes) })
-	})
-	t.Run("editing in place", func(t *testing.T) {
-		f := open(t)
+	},
+	"editing in place": func(f Fixture, t *testing.T) {
 		f.converge(t, f.Wanted)
 		changes := f.diff(t, f.Edited)
 		if len(changes) == 0 {
@@ -66,25 +80,23 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		f.apply(t, changes)
 		f.empty(t, f.Edited)
 		f.unchanged(t, func() { f.apply(t, changes) })
-	})
-	t.Run("a hand-made change is put right", func(t *testing.T) {
-		f := open(t)
+	},
+	"a hand-made change is put right": func(f Fixture, t *testing.T) {
 		f.converge(t, f.Edited)
 		f.converge(t, f.Wanted)
-	})
-	t.Run("deleting twice", func(t *testing.T) {
-		f := open(t)
+	},
+	"deleting twice": func(f Fixture, t *testing.T) {
 		f.converge(t, f.Wanted)
 		changes := f.diff(t, nil)
 		f.apply(t, changes)
 		f.empty(t, nil)
 		f.unchanged(t, func() { f.apply(t, changes) })
-	})
-	t.Run("what is not ours is left alone", func(t *testing.T) { f := open(t); f.intrude(t) })
-	t.Run("what was given away since is not deleted", func(t *testing.T) { f := open(t); f.givenAway(t) })
-	t.Run("a listing that failed in part says so", func(t *testing.T) { f := open(t); f.partial(t) })
-	t.Run("concurrent use", func(t *testing.T) { f := open(t); f.concurrent(t) })
-	t.Run("a stop answers for every change", func(t *testing.T) { f := open(t); f.stopped(t) })
+	},
+	"what is not ours is left alone":           Fixture.intrude,
+	"what was given away since is not deleted": Fixture.givenAway,
+	"a listing that failed in part says so":    Fixture.partial,
+	"concurrent use":                           Fixture.concurrent,
+	"a stop answers for every change":          Fixture.stopped,
 }
 
 func (f Fixture) list(t *testing.T) inventory.Listing {

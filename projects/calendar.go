@@ -43,7 +43,7 @@ var calendarActions = []string{ActionCreate, ActionUpdate, ActionDelete, ActionP
 type Change struct{ Unit, Kind, Action string }
 
 // Hold says why such a change must wait at a moment, "" where it need not, and
-// when that turns; zero where it does not turn within a year.
+// when that turns; zero where it does not turn within some years.
 func (c Calendar) Hold(now time.Time, ch Change) (reason string, turns time.Time) {
 	reason = c.holder(now, ch)
 	turns = c.turn(now, ch, reason != "")
@@ -97,15 +97,16 @@ func (c Calendar) holder(now time.Time, ch Change) string {
 	return ""
 }
 
-// horizon is how far the next turn is looked for: every window of a year is seen.
-const horizon = 400 * 24 * time.Hour
+// mostTurns is how many moments are looked at for the next turn: two a day for
+// some years. Far dates are found at once, for nothing begins or ends before them.
+const mostTurns = 2000
 
 // turn is the first moment after now at which it differs whether a change is
 // held. Between two moments at which something may begin or end nothing does.
 func (c Calendar) turn(now time.Time, ch Change, held bool) time.Time {
-	for next := c.next(now, ch); !next.IsZero() && next.Sub(now) < horizon; next = c.next(next, ch) {
-		if (c.holder(next, ch) != "") != held {
-			return next
+	for range mostTurns {
+		if now = c.next(now, ch); now.IsZero() || (c.holder(now, ch) != "") != held {
+			return now
 		}
 	}
 	return time.Time{}

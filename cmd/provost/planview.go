@@ -106,7 +106,7 @@ func nothingToChange(pass *reconciler.Pass) string {
 		return "Nothing to change in what could be read."
 	}
 	if len(pass.Plan.Reported()) > 0 {
-		return fmt.Sprintf("Nothing to change: %d machines are as declared, but for what drifted and is left.", pass.Machines)
+		return fmt.Sprintf("Nothing to change: %d machines are as declared, but for what drifted: 'provost apply' corrects that.", pass.Machines)
 	}
 	return fmt.Sprintf("Nothing to change: %d machines are as declared.", pass.Machines)
 }

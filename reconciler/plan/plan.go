@@ -3,8 +3,10 @@
 // the golden files, the log, the web page and the status on a commit.
 //
 // To add a rule on what may not happen, add a gate: a function that blocks steps
-// of a finished plan and says why (see [Guard]). The package refuses to do I/O,
-// to look at a clock, and to know any live system.
+// of a finished plan and says why (see [Guard], and [Wait] for what is not in its
+// time). What must be known of earlier passes comes in as data, and is little:
+// [Drifting] argues what, and why it stands on no live system. The package refuses
+// to do I/O, to look at a clock, and to know any live system.
 package plan
 
 import (

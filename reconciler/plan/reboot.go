@@ -9,7 +9,6 @@ import (
 
 // When a running guest is restarted so that it takes what is written.
 const (
-	RebootNever  = "never"
 	RebootWindow = "window" // in a window of the calendar that is there for reboots
 	RebootNow    = "now"    // like any other change
 )

@@ -138,7 +138,7 @@ func (a *api) do(ctx context.Context, method, path string, send func(context.Con
 	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	traced, x := withExchange(limited)
-	send(traced)
+	shielded(x, func() { send(traced) })
 	if x.err == nil && x.status >= 200 && x.status < 300 {
 		return x, nil
 	}
@@ -146,6 +146,17 @@ func (a *api) do(ctx context.Context, method, path string, send func(context.Con
 		x.err = errors.New("no answer")
 	}
 	return nil, &apiError{method: method, path: path, token: a.token, exchange: *x}
+}
+
+// shielded makes an error of a panic of the library over an answer that has another
+// shape than it takes for granted.
+func shielded(x *exchange, send func()) {
+	defer func() {
+		if recover() != nil {
+			x.err = errors.New("the answer is not Proxmox VE's: it has another shape")
+		}
+	}()
+	send()
 }
 
 // task takes the UPID out of an answer. Not every PVE answers a task with one:

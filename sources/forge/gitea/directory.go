@@ -16,7 +16,8 @@ var _ sources.Directory = (*Forge)(nil)
 
 // Members are those of a team, written organisation/team. The token needs the
 // scope read:organization and its user a seat in the organisation.
-func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
+func (f *Forge) Members(ctx context.Context, group string) (_ []string, err error) {
+	defer forge.Shield("read the members of a group", &err)
 	org, name, ok := strings.Cut(group, "/")
 	if !ok || strings.Contains(name, "/") {
 		return nil, fmt.Errorf("cannot list the members of %q: a team is written organisation/team", group)
@@ -73,7 +74,8 @@ type pushed struct {
 
 // Pushers are told by the repository's activities. Gitea notes one for the merge
 // button, too.
-func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (_ map[string]string, err error) {
+	defer forge.Shield("read who pushed", &err)
 	c, err := f.api(ctx)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,8 @@ func (f *Forge) api(ctx context.Context) (*api.Client, error) {
 }
 
 // Requests are the open pull requests into the branch, oldest first.
-func (f *Forge) Requests(ctx context.Context) ([]sources.Request, error) {
+func (f *Forge) Requests(ctx context.Context) (_ []sources.Request, err error) {
+	defer forge.Shield("list requests", &err)
 	c, err := f.api(ctx)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,8 @@ func fit(s reconciler.Status) reconciler.Status {
 }
 
 // put writes a status where another stands.
-func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) error {
+func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) (err error) {
+	defer forge.Shield("write a status", &err)
 	c, err := f.api(ctx)
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 var _ sources.Approving = (*Forge)(nil)
 
 // Approvals are the approving reviews of a pull request.
-func (f *Forge) Approvals(ctx context.Context, id, _ string) ([]reconciler.Approval, error) {
+func (f *Forge) Approvals(ctx context.Context, id, _ string) (_ []reconciler.Approval, err error) {
+	defer forge.Shield("read approvals", &err)
 	number, err := strconv.Atoi(strings.TrimPrefix(id, "#"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the reviews of %q: it is no pull request", id)

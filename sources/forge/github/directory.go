@@ -15,7 +15,8 @@ var _ sources.Directory = (*Forge)(nil)
 
 // Members are those of a team, written organisation/team, and of the teams below
 // it. The token needs the organisation's permission "Members: read".
-func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
+func (f *Forge) Members(ctx context.Context, group string) (_ []string, err error) {
+	defer forge.Shield("read the members of a group", &err)
 	org, team, ok := strings.Cut(group, "/")
 	if !ok || strings.Contains(team, "/") {
 		return nil, fmt.Errorf("cannot list the members of %q: a team is written organisation/team", group)
@@ -38,7 +39,8 @@ func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
 }
 
 // Pushers are the actors of the branch's activity: pushes, and merges.
-func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (_ map[string]string, err error) {
+	defer forge.Shield("read who pushed", &err)
 	options := api.ListRepositoryActivityOptions{Ref: "refs/heads/" + branch, PerPage: 100}
 	pushers := forge.Pushers{}
 	for range forge.MostPushPages {

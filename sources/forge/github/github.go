@@ -71,7 +71,8 @@ func New(c Config, _ *slog.Logger) (*Forge, error) {
 func (f *Forge) Close() error { return f.client.Close() }
 
 // Requests are the open pull requests into the branch, oldest first.
-func (f *Forge) Requests(ctx context.Context) ([]sources.Request, error) {
+func (f *Forge) Requests(ctx context.Context) (_ []sources.Request, err error) {
+	defer forge.Shield("list requests", &err)
 	options := api.PullRequestListOptions{
 		State: "open", Base: f.branch, Sort: "created", Direction: "asc",
 		ListOptions: api.ListOptions{PerPage: 100},
@@ -123,7 +124,8 @@ func fit(s reconciler.Status) reconciler.Status {
 }
 
 // put writes a status where another stands.
-func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) error {
+func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) (err error) {
+	defer forge.Shield("write a status", &err)
 	current, err := f.standing(ctx, commit, s.Context)
 	if err != nil {
 		return err

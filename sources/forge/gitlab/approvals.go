@@ -9,6 +9,7 @@ import (
 
 	"github.com/provost-dev/provost/reconciler"
 	"github.com/provost-dev/provost/sources"
+	"github.com/provost-dev/provost/sources/forge"
 )
 
 var _ sources.Approving = (*Forge)(nil)
@@ -28,7 +29,8 @@ type approvals struct {
 // which head one was given, and keeps it over a push unless told otherwise: it
 // counts as one of the head that stands, and whoever asks must have seen that
 // head without it.
-func (f *Forge) Approvals(ctx context.Context, id, head string) ([]reconciler.Approval, error) {
+func (f *Forge) Approvals(ctx context.Context, id, head string) (_ []reconciler.Approval, err error) {
+	defer forge.Shield("read approvals", &err)
 	project, err := f.project(ctx)
 	if err != nil {
 		return nil, err

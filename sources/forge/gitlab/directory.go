@@ -13,7 +13,8 @@ var _ sources.Directory = (*Forge)(nil)
 
 // Members are the active members of a group, those that it has from groups above
 // it or was shared with included. The bot must be a member of a private group.
-func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
+func (f *Forge) Members(ctx context.Context, group string) (_ []string, err error) {
+	defer forge.Shield("read the members of a group", &err)
 	options := api.ListGroupMembersOptions{ListOptions: api.ListOptions{PerPage: 100}}
 	found, err := api.ScanAndCollect(func(page api.PaginationOptionFunc) ([]*api.GroupMember, *api.Response, error) {
 		list, answer, err := f.api.Groups.ListAllGroupMembers(group, &options, f.with(ctx, page)...)
@@ -33,7 +34,8 @@ func (f *Forge) Members(ctx context.Context, group string) ([]string, error) {
 
 // Pushers are told by push events. GitLab makes one for the merge button, too,
 // and none where one push moves more than three branches.
-func (f *Forge) Pushers(ctx context.Context, branch, since string) (map[string]string, error) {
+func (f *Forge) Pushers(ctx context.Context, branch, since string) (_ map[string]string, err error) {
+	defer forge.Shield("read who pushed", &err)
 	id, err := f.project(ctx)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,8 @@ func New(c Config, log *slog.Logger) (*Forge, error) {
 func (f *Forge) Close() error { return f.client.Close() }
 
 // Requests are the open merge requests into the branch, oldest first.
-func (f *Forge) Requests(ctx context.Context) ([]sources.Request, error) {
+func (f *Forge) Requests(ctx context.Context) (_ []sources.Request, err error) {
+	defer forge.Shield("list requests", &err)
 	id, err := f.project(ctx)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,8 @@ func fit(s reconciler.Status) reconciler.Status {
 
 // put reads the statuses that stand on a commit and writes what differs. It reads
 // each time because GitLab's pipelines come and go by themselves.
-func (f *Forge) put(ctx context.Context, commit, branch string, s reconciler.Status) error {
+func (f *Forge) put(ctx context.Context, commit, branch string, s reconciler.Status) (err error) {
+	defer forge.Shield("write a status", &err)
 	id, err := f.project(ctx)
 	if err != nil {
 		return err

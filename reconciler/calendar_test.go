@@ -82,12 +82,12 @@ func TestNothingBeginsWhenTheWindowHasClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := inTime(t, "timezone: UTC\nwindows: {nights: {hours: 00:00-00:05}}\n", map[string]string{"projects/a.yaml": project("a")})
 		h.Systems["cri"] = Managed{System: slowly{h.cri}, Apply: ApplyAuto}
-		p := h.pass(t)
+		h.pass(t)
 		if h.cri.things["cri/guest/a.isima.fr"].Key == "" || h.cri.things["cri/power/a.isima.fr"].Key != "" {
 			t.Fatalf("%v", h.cri.things)
 		}
 		h.expect(t, head, "apply pending 1 of 3 changes wait: "+msgShut)
-		if p = h.pass(t); !p.Wakes.Equal(time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)) {
+		if p := h.pass(t); !p.Wakes.Equal(time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)) {
 			t.Errorf("wakes %s", p.Wakes)
 		}
 	})

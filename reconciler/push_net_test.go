@@ -68,7 +68,6 @@ func (f *far) carry(to io.WriteCloser, from io.Reader) {
 // its answers come.
 type slowForge struct {
 	base  http.RoundTripper
-	takes time.Duration
 	noted func(*http.Request)
 }
 

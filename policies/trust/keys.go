@@ -78,8 +78,17 @@ func readKeys(tree projects.Tree) (keys, []projects.Problem) {
 	return k, problems
 }
 
+// shield takes a panic of the OpenPGP library for an error: it has met packets
+// that it did not expect, and anybody may push a commit with such a signature.
+func shield(err *error) {
+	if recover() != nil {
+		*err = errors.New("it holds packets that cannot be read")
+	}
+}
+
 // readKeyring reads armored OpenPGP public keys.
-func readKeyring(data []byte) (openpgp.EntityList, error) {
+func readKeyring(data []byte) (list openpgp.EntityList, err error) {
+	defer shield(&err)
 	block, err := armor.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, errors.New("there is no complete armored block")
@@ -90,8 +99,7 @@ func readKeyring(data []byte) (openpgp.EntityList, error) {
 	if block.Type != openpgp.PublicKeyType {
 		return nil, fmt.Errorf("the file holds a %s", strings.ToLower(block.Type))
 	}
-	list, err := openpgp.ReadKeyRing(block.Body)
-	if err != nil {
+	if list, err = openpgp.ReadKeyRing(block.Body); err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {
@@ -158,7 +166,8 @@ func (k keys) sshSigners(c Commit, text string) ([]string, error) {
 	return slices.Compact(by), nil
 }
 
-func (k keys) pgpSigners(c Commit, text string) ([]string, error) {
+func (k keys) pgpSigners(c Commit, text string) (by []string, err error) {
+	defer shield(&err)
 	block, err := armor.Decode(strings.NewReader(text))
 	if err != nil || block.Type != openpgp.SignatureType {
 		return nil, errors.New("its OpenPGP signature is damaged")
@@ -168,7 +177,6 @@ func (k keys) pgpSigners(c Commit, text string) ([]string, error) {
 	if _, err := data.ReadFrom(block.Body); err != nil {
 		return nil, errors.New("its OpenPGP signature is damaged")
 	}
-	var by []string
 	var reason error
 	for name, list := range k.pgp {
 		_, err := openpgp.CheckDetachedSignature(list, bytes.NewReader(c.Signed), bytes.NewReader(data.Bytes()), config)

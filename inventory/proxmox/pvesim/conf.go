@@ -108,7 +108,7 @@ func ParseConf(kind, text string) (*Conf, error) {
 			sections = append(sections, section)
 			continue
 		}
-		if !section.parseLine(strings.TrimSuffix(line, "\r")) {
+		if !section.parseLine(strings.TrimRight(line, "\r")) {
 			return nil, fmt.Errorf("cannot read line %d of a guest's configuration", i+1)
 		}
 	}

@@ -137,6 +137,7 @@ func (s *sky) play(step step) (err error) {
 	case "pass":
 		_, _ = s.first.Pass() // goes wrong as often as not
 	case "both":
+		s.Rivals = true
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -173,7 +174,9 @@ func (s *sky) play(step step) (err error) {
 // commit moves main.
 func (s *sky) commit(version int) error {
 	s.at = min(version, len(s.commits)-1)
-	s.Commit = s.commits[s.at]
+	if s.Commit != s.commits[s.at] {
+		s.Commit, s.Rivals = s.commits[s.at], false
+	}
 	return os.WriteFile(filepath.Join(s.repo, "refs", "heads", "main"), []byte(s.Commit+"\n"), 0o644)
 }
 

@@ -97,7 +97,7 @@ func readConfig(path string) (*Config, error) {
 		LeaseTime: 90 * time.Second, Guard: plan.DefaultLimits, path: path,
 	}
 	if err := yaml.Load(data, c, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+		return nil, wrongConfig(path, err)
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", path, err)

@@ -18,7 +18,7 @@ func wrongConfig(path string, err error) error {
 	}
 	var errs []error
 	for _, e := range found.Errors {
-		errs = append(errs, fmt.Errorf("cannot read %s:%d:%d: %s", path, e.Mark.Line, e.Mark.Column, plainly(e.Message)))
+		errs = append(errs, fmt.Errorf("cannot read %s: line %d, column %d: %s", path, e.Mark.Line, e.Mark.Column, plainly(e.Message)))
 	}
 	return errors.Join(errs...)
 }

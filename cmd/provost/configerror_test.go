@@ -18,10 +18,10 @@ func TestWrongConfigSaysWhere(t *testing.T) {
 		t.Fatal("it was taken")
 	}
 	for _, want := range []string{
-		path + ":2:11: this is no duration, such as 30s or 2m",
-		path + `:3:1: there is no key "lease_tim" here; README.md has all of them`,
-		path + ":4:12: a list belongs here",
-		path + ":5:16: a value of type int belongs here",
+		path + ": line 2, column 11: this is no duration, such as 30s or 2m",
+		path + `: line 3, column 1: there is no key "lease_tim" here; README.md has all of them`,
+		path + ": line 4, column 12: a list belongs here",
+		path + ": line 5, column 16: a value of type int belongs here",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)

@@ -25,7 +25,7 @@ func wrongConfig(path string, err error) error {
 
 var (
 	unknownField = regexp.MustCompile(`^field (\S+) not found in type \S+$`)
-	wrongType    = regexp.MustCompile("^cannot construct .* into (\\S+)$")
+	wrongType    = regexp.MustCompile(`^cannot construct .* into (\S+)$`)
 )
 
 // plainly leaves the value out where it is of the wrong type: it may be a secret

@@ -56,6 +56,16 @@ func (c Calendar) Hold(now time.Time, ch Change) (reason string, turns time.Time
 	return reason + ", until " + turns.In(c.zone).Format("Mon 2 Jan 2006 15:04 MST"), turns
 }
 
+// Day is the day, YYYY-MM-DD, that it is on the campus at a moment: where no time
+// zone is written, as UTC has it, and never as the host that provost runs on does.
+func (c Calendar) Day(now time.Time) string {
+	zone := c.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return now.In(zone).Format(time.DateOnly)
+}
+
 // Empty reports whether everything may change at any time.
 func (c Calendar) Empty() bool {
 	return len(c.windows) == 0 && len(c.freezes) == 0 && len(c.terms) == 0

@@ -39,6 +39,37 @@ func wall(t testing.TB, zone, text string) time.Time {
 	return when
 }
 
+// The day turns at the campus's midnight, in summer and in winter, on the days on
+// which the clock is changed too, and whatever the host's own zone is.
+func TestDay(t *testing.T) {
+	paris := calendarOf(t, "timezone: Europe/Paris\n")
+	for _, x := range []struct{ utc, want string }{
+		{"2026-11-21 22:59", "2026-11-21"}, {"2026-11-21 23:00", "2026-11-22"}, // winter
+		{"2026-06-21 21:59", "2026-06-21"}, {"2026-06-21 22:00", "2026-06-22"}, // summer
+		{"2026-03-28 22:59", "2026-03-28"}, {"2026-03-28 23:00", "2026-03-29"}, // into summer, a day of 23 hours
+		{"2026-03-29 21:59", "2026-03-29"}, {"2026-03-29 22:00", "2026-03-30"},
+		{"2026-10-24 21:59", "2026-10-24"}, {"2026-10-24 22:00", "2026-10-25"}, // out of it, one of 25
+		{"2026-10-25 22:59", "2026-10-25"}, {"2026-10-25 23:00", "2026-10-26"},
+	} {
+		for _, host := range []string{"UTC", "Pacific/Auckland", "Pacific/Honolulu"} {
+			zone, err := time.LoadLocation(host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := paris.Day(wall(t, "UTC", x.utc).In(zone)); got != x.want {
+				t.Errorf("%s UTC on a host in %s: %s, want %s", x.utc, host, got, x.want)
+			}
+		}
+	}
+	kiribati := calendarOf(t, "timezone: Pacific/Kiritimati\n")
+	if got := kiribati.Day(wall(t, "UTC", "2026-12-31 10:00")); got != "2027-01-01" {
+		t.Errorf("on Christmas Island it is %s", got)
+	}
+	if got := (Calendar{}).Day(wall(t, "Pacific/Auckland", "2026-11-22 09:00")); got != "2026-11-21" {
+		t.Errorf("without a time zone: %s", got)
+	}
+}
+
 func TestHold(t *testing.T) {
 	const nights = `
 timezone: Europe/Paris

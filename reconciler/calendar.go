@@ -74,7 +74,7 @@ func (r *Reconciler) ends(desired projects.Desired) map[string]string {
 			seen.Since = r.now()
 		}
 		if believed := seen.Since.Add(believedAfter); r.now().Before(believed) {
-			doubts[unit] = say(msgEndDoubted, unit, end.LastDay, believed.Format(time.DateOnly))
+			doubts[unit] = say(msgEndDoubted, unit, end.LastDay, desired.Calendar.Day(believed))
 		}
 	}
 	return doubts

@@ -161,7 +161,7 @@ func (r *Reconciler) refusal(s plan.Step) string {
 // retention is for how long guests are kept that nothing declares any more.
 func (r *Reconciler) retention(desired projects.Desired, live inventory.Listing) plan.Retention {
 	return plan.Retention{
-		Day:    r.now().Format(time.DateOnly),
+		Day:    desired.Calendar.Day(r.now()),
 		Days:   func(o inventory.Owner) int { return desired.Retention.Days(o.Unit) },
 		Unread: live.Unknown,
 	}

@@ -12,7 +12,7 @@ import (
 
 // Retention says what becomes of guests that nothing declares any more.
 type Retention struct {
-	Day  string                    // today, YYYY-MM-DD
+	Day  string                    // today on the campus, YYYY-MM-DD
 	Days func(inventory.Owner) int // for how many days an owner's guests are kept; 0 keeps none
 	// Unread are the parts of the live systems that could not be read.
 	Unread []inventory.Unknown

@@ -185,7 +185,8 @@ names: [{for: cohort/*, like: "vm-{student}"}]
 func (o *office) daemon(t *testing.T) (run, stop func()) {
 	quiet := slog.New(slog.DiscardHandler)
 	token := o.file("secrets/gitlab-token", "glpat-bot\n")
-	repo, err := git.New(git.Config{URL: o.forge.URL() + "/cri/campus.git", Branch: "main", TokenFile: token, Dial: o.far.Dial}, filepath.Join(o.dir, "mirror"), quiet)
+	wire := &http.Transport{DialContext: o.far.Dial}
+	repo, err := git.New(git.Config{URL: o.forge.URL() + "/cri/campus.git", Branch: "main", TokenFile: token, Transport: wire}, filepath.Join(o.dir, "mirror"), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +225,7 @@ func (o *office) daemon(t *testing.T) (run, stop func()) {
 		source.Close(t.Context()) //nolint:errcheck // what it could not write was not waited for
 		ad.Close()
 		api.CloseIdleConnections()
+		wire.CloseIdleConnections()
 	}
 }
 

@@ -1,10 +1,10 @@
 package git
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -35,8 +35,9 @@ type Config struct {
 	// Timeout ends a conversation with the server; 2 minutes unless told. It
 	// must be enough for the first clone.
 	Timeout time.Duration `yaml:"timeout"`
-	// Dial opens connections to an http server; nil means TCP. Tests put memory in its place.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) `yaml:"-"`
+	// Transport carries requests to an http server; nil means over TCP, trusting CAFile.
+	// Tests put a network in memory in its place.
+	Transport http.RoundTripper `yaml:"-"`
 }
 
 const (

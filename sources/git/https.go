@@ -23,16 +23,9 @@ type httpServer struct {
 }
 
 func newHTTP(cfg Config, ep *transport.Endpoint) (*httpServer, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	if cfg.Dial != nil {
-		t.DialContext = cfg.Dial
-	}
-	if cfg.CAFile != "" {
-		roots, err := authorities(cfg.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	t, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
 	}
 	s := &httpServer{
 		endpoint:  *ep,
@@ -44,6 +37,21 @@ func newHTTP(cfg Config, ep *transport.Endpoint) (*httpServer, error) {
 		s.user = "oauth2" // what GitLab, Gitea and GitHub all accept beside a token
 	}
 	return s, nil
+}
+
+func newTransport(cfg Config) (http.RoundTripper, error) {
+	if cfg.Transport != nil {
+		return cfg.Transport, nil
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if cfg.CAFile != "" {
+		roots, err := authorities(cfg.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return t, nil
 }
 
 // authorities gives the system's certificates and those of a file.

@@ -2,12 +2,15 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/plan"
 )
 
 // Metrics counts what passes did, for Prometheus. Labels never hold names of
@@ -21,6 +24,7 @@ type Metrics struct {
 	declared *prometheus.GaugeVec
 	drift    *prometheus.GaugeVec
 	pending  *prometheus.GaugeVec
+	retired  *prometheus.GaugeVec
 	problems prometheus.Gauge
 	unread   prometheus.Gauge
 	last     prometheus.Gauge
@@ -39,12 +43,13 @@ func NewMetrics() *Metrics {
 		declared: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_declared", Help: "Resources declared."}, []string{"kind"}),
 		drift:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_drift", Help: "Fields that the last pass found not as declared though no commit asked for that, those it corrected included."}, []string{"system", "kind", "field"}),
 		pending:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_restarts_pending", Help: "Running machines that take something at their next start only."}, []string{"system"}),
+		retired:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_retired_machines", Help: "Machines that nothing declares any more, as the last pass found them: retiring, kept, undated (kept, and their mark names no day), due."}, []string{"system", "of", "stage"}),
 		problems: prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_declaration_errors", Help: "Errors in the declarations."}),
 		unread:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_unread_parts", Help: "Parts of live systems that could not be read."}),
 		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_http_answers_total", Help: "HTTP requests, by what they were about and how they were answered."}, []string{"route", "code"}),
 		last:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_last_pass_timestamp_seconds", Help: "When the last pass ended."}),
 	}
-	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.drift, m.pending, m.problems, m.unread, m.last, m.answers,
+	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.drift, m.pending, m.retired, m.problems, m.unread, m.last, m.answers,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -86,8 +91,34 @@ func (m *Metrics) Observe(p *reconciler.Pass) {
 	for _, q := range p.Plan.Pending {
 		m.pending.WithLabelValues(q.Key.System()).Inc()
 	}
+	m.leaving(p.Plan)
 	m.declared.Reset()
 	for kind, n := range p.Totals {
 		m.declared.WithLabelValues(kind).Set(float64(n))
+	}
+}
+
+// leaving counts the machines on their way out. Whether they were a cohort's or a
+// project's is told; of which not, for a project may bear its student's name.
+func (m *Metrics) leaving(p plan.Plan) {
+	m.retired.Reset()
+	count := func(key inventory.Key, of inventory.Owner, stage string) {
+		kind, _, _ := strings.Cut(of.Unit, "/")
+		m.retired.WithLabelValues(key.System(), kind, stage).Inc()
+	}
+	for _, k := range p.Kept {
+		if k.Until == "" {
+			count(k.Key, k.Owner, "undated")
+		} else {
+			count(k.Key, k.Owner, "kept")
+		}
+	}
+	for _, s := range p.Steps {
+		switch {
+		case plan.Retires(s.Change):
+			count(s.Key, s.Owner, "retiring")
+		case plan.Purges(s.Change):
+			count(s.Key, s.Owner, "due")
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -206,5 +207,49 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %q in the metrics", want)
 		}
+	}
+}
+
+// Machines on their way out are counted by stage, those of the pass before are
+// forgotten, and nobody's name is told.
+func TestRetiredMachinesAreCounted(t *testing.T) {
+	of := func(unit, student string) inventory.Owner { return inventory.Owner{Unit: unit, Student: student} }
+	machine := func(name, retired string, owner inventory.Owner) *inventory.Resource {
+		return &inventory.Resource{Key: inventory.Key("cri/guest/" + name), Owner: owner, Attrs: inventory.Attrs{"retired": retired}}
+	}
+	step := func(action inventory.Action, before, after *inventory.Resource) plan.Step {
+		return plan.Step{Change: inventory.Change{Key: before.Key, Action: action, Before: before, After: after, Owner: before.Owner}}
+	}
+	gis3, tp := of("cohort/gis3", "rapamato"), of("project/tp-rapamato", "")
+	before := ended(func(p *reconciler.Pass) {
+		p.Plan.Kept = []plan.Kept{{Key: "old/guest/a", Owner: gis3, Until: "2026-12-01"}}
+	})
+	now := ended(func(p *reconciler.Pass) {
+		p.Plan.Kept = []plan.Kept{
+			{Key: "cri/guest/a", Owner: gis3, Until: "2026-12-01"}, {Key: "cri/guest/b", Owner: gis3, Until: "2026-12-02"},
+			{Key: "cri/guest/c", Owner: tp},
+		}
+		p.Plan.Steps = []plan.Step{
+			step(inventory.Update, machine("d", "", tp), machine("d", "2026-11-21", tp)),
+			step(inventory.Delete, machine("e", "2026-10-21", gis3), nil),
+			step(inventory.Update, machine("f", "", gis3), machine("f", "", gis3)), // is declared
+		}
+	})
+	_, body, _ := get(t, site(before, now), "/metrics")
+	var got []string
+	for line := range strings.Lines(body) {
+		if strings.HasPrefix(line, "provost_retired_machines{") {
+			got = append(got, strings.TrimSpace(strings.TrimPrefix(line, "provost_retired_machines")))
+		}
+	}
+	want := []string{
+		`{of="cohort",stage="due",system="cri"} 1`, `{of="cohort",stage="kept",system="cri"} 2`,
+		`{of="project",stage="retiring",system="cri"} 1`, `{of="project",stage="undated",system="cri"} 1`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if strings.Contains(body, "rapamato") {
+		t.Error("the metrics tell a name")
 	}
 }

@@ -23,14 +23,14 @@ func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
 		return nil
 	}
 	paused := r.paused()
-	w := newWalk(r)
-	for _, s := range p.Steps {
+	w := newWalk(r, len(p.Steps))
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		reason := s.Reason
 		if reason == "" && paused != "" {
 			reason = say(msgPaused, paused)
 		}
-		w.add(s.Change, reason)
-		w.tasks[len(w.tasks)-1].closes = s.Closes
+		w.add(&s.Change, reason).closes = s.Closes
 	}
 	w.run(ctx)
 	return w.results()
@@ -44,23 +44,26 @@ type Backoff struct {
 
 // task is one change on its way.
 type task struct {
-	inventory.Change
-	result   Result
-	claims   []inventory.Claim
-	lane     string                 // where it waits for these
-	waits    map[inventory.Key]bool // unfinished needs
-	path     time.Duration          // of the longest way from its start to the end of the plan
-	due      time.Time              // not to be started before
-	closes   time.Time              // not to be started from then on; zero for never
-	started  time.Time
-	running  bool
-	finished bool
+	*inventory.Change // the plan's, and read only
+	result            Result
+	claims            []inventory.Claim
+	lane              string        // where it waits for these
+	needs             []*task       // one for each of the change's; nil where the plan has none
+	needers           []*task       // those that need it
+	waits             int           // unfinished needs
+	path              time.Duration // of the longest way from its start to the end of the plan
+	due               time.Time     // not to be started before
+	closes            time.Time     // not to be started from then on; zero for never
+	started           time.Time
+	measured          bool
+	running           bool
+	finished          bool
 }
 
 type walk struct {
 	r       *Reconciler
-	tasks   []*task // in key order
-	needers map[inventory.Key][]*task
+	tasks   []*task          // in key order
+	room    []task           // for those to come
 	lanes   map[string]*lane // what is open and without unfinished needs
 	pausing []*task          // what is to be tried again
 	coming  map[string]int   // tasks of a system that are open and not ready yet
@@ -83,25 +86,24 @@ type answer struct {
 	outcomes []inventory.Outcome
 }
 
-func newWalk(r *Reconciler) *walk {
+// newWalk has room for some tasks: a plan may have tens of thousands.
+func newWalk(r *Reconciler, tasks int) *walk {
 	return &walk{
-		r: r, needers: map[inventory.Key][]*task{}, lanes: map[string]*lane{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
+		r: r, tasks: make([]*task, 0, tasks), room: make([]task, tasks), lanes: map[string]*lane{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
 
 // add takes a step up; one with a reason is never tried.
-func (w *walk) add(c inventory.Change, blocked string) {
-	t := &task{Change: c, waits: map[inventory.Key]bool{}, finished: blocked != ""}
+func (w *walk) add(c *inventory.Change, blocked string) *task {
+	t := &w.room[0]
+	w.room, w.tasks = w.room[1:], append(w.tasks, t)
+	t.Change, t.waits, t.finished = c, len(c.Needs), blocked != ""
 	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
-	w.tasks = append(w.tasks, t)
 	if !t.finished {
 		w.coming[t.Key.System()]++
 	}
-	for _, need := range c.Needs {
-		t.waits[need] = true
-		w.needers[need] = append(w.needers[need], t)
-	}
+	return t
 }
 
 func (w *walk) system(key inventory.Key) System { return w.r.Systems[key.System()].System }
@@ -119,12 +121,13 @@ func (w *walk) run(ctx context.Context) {
 	over, end := graceful(ctx, grace+lastWord)
 	defer end()
 	w.over, w.stopped = over.Done(), func() bool { return ctx.Err() != nil }
+	w.link()
 	w.measure()
 	for _, t := range w.tasks {
 		switch {
 		case t.finished:
 			w.release(t)
-		case len(t.waits) == 0:
+		case t.waits == 0:
 			w.makeReady(t)
 		}
 	}
@@ -229,8 +232,8 @@ func (w *walk) tellFollowers(key inventory.Key) {
 
 // release lets the changes that waited for t go on, or blocks them for good.
 func (w *walk) release(t *task) {
-	for _, needer := range w.needers[t.Key] {
-		delete(needer.waits, t.Key)
+	for _, needer := range t.needers {
+		needer.waits--
 		switch {
 		case needer.finished:
 		case !t.succeeded():
@@ -238,7 +241,7 @@ func (w *walk) release(t *task) {
 			w.coming[needer.Key.System()]--
 			needer.finished = true
 			w.release(needer)
-		case len(needer.waits) == 0:
+		case needer.waits == 0:
 			w.makeReady(needer)
 		}
 	}
@@ -248,7 +251,7 @@ func (w *walk) release(t *task) {
 // are the claims asked for: where a guest was put is known once it was made.
 func (w *walk) makeReady(t *task) {
 	if claimer, ok := w.system(t.Key).(Claimer); ok {
-		t.claims = claimer.Claims(t.Change)
+		t.claims = claimer.Claims(*t.Change)
 	}
 	w.coming[t.Key.System()]--
 	t.lane = laneOf(t.Key.System(), t.claims)

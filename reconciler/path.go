@@ -1,36 +1,61 @@
 package reconciler
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
 
+// link leads from each task to those that it needs and those that need it. What
+// is needed and not in the plan will never be done.
+func (w *walk) link() {
+	byKey := func(a, b *task) int { return cmp.Compare(a.Key, b.Key) }
+	if !slices.IsSortedFunc(w.tasks, byKey) {
+		slices.SortFunc(w.tasks, byKey)
+	}
+	total := 0
+	for _, t := range w.tasks {
+		total += len(t.Needs)
+	}
+	all := make([]*task, total) // a piece for each: most need little
+	for _, t := range w.tasks {
+		t.needs, all = all[:len(t.Needs)], all[len(t.Needs):]
+		for i, key := range t.Needs {
+			at, found := slices.BinarySearchFunc(w.tasks, key, func(t *task, key inventory.Key) int { return cmp.Compare(t.Key, key) })
+			if found {
+				t.needs[i] = w.tasks[at]
+				t.needs[i].needers = append(t.needs[i].needers, t)
+			}
+		}
+	}
+}
+
 // measure works out, for every open task, how long the work from its start to
 // the end of the plan takes at least. Beginning with the longest path keeps the
 // last machines of a plan from waiting for work that could have been done early.
 func (w *walk) measure() {
-	done := map[inventory.Key]bool{}
 	for _, t := range w.tasks {
-		w.measureTask(t, done)
+		w.measureTask(t)
 	}
 }
 
-func (w *walk) measureTask(t *task, done map[inventory.Key]bool) {
-	if done[t.Key] {
+func (w *walk) measureTask(t *task) {
+	if t.measured {
 		return
 	}
-	done[t.Key] = true // before the rest: a circle of needs must end
-	for _, needer := range w.needers[t.Key] {
-		w.measureTask(needer, done)
+	t.measured = true // before the rest: a circle of needs must end
+	for _, needer := range t.needers {
+		w.measureTask(needer)
 		t.path = max(t.path, needer.path)
 	}
 	t.path += w.estimate(t.Change)
 }
 
-func (w *walk) estimate(c inventory.Change) time.Duration {
+func (w *walk) estimate(c *inventory.Change) time.Duration {
 	if estimator, ok := w.system(c.Key).(Estimator); ok {
-		return estimator.Estimate(c)
+		return estimator.Estimate(*c)
 	}
 	return 0
 }

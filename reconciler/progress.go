@@ -161,10 +161,13 @@ func (k kinds) String() string {
 }
 
 func (w *walk) obstacle(t *task, now time.Time) obstacle {
-	if len(t.waits) > 0 {
+	if t.waits > 0 {
 		o := obstacle{kind: t.Key.Kind()}
-		for need := range t.waits {
-			if i := slices.Index(neededKinds[:], need.Kind()); i >= 0 {
+		for i, need := range t.needs {
+			if need != nil && need.finished {
+				continue
+			}
+			if i := slices.Index(neededKinds[:], t.Needs[i].Kind()); i >= 0 {
 				o.needs[i] = true
 			}
 		}

@@ -83,8 +83,8 @@ func TestProgressCountsEachSystem(t *testing.T) {
 }
 
 func TestWhatAStopLeavesWaitsForTheNextPass(t *testing.T) {
-	w := newWalk(quiet(&fake{}))
-	w.add(inventory.Change{Key: key("a")}, "")
+	w := newWalk(quiet(&fake{}), 1)
+	w.add(&inventory.Change{Key: key("a")}, "")
 	if got := w.progress(time.Now()).Waiting; len(got) != 1 || got[0].String() != "1 change waits for the next pass" {
 		t.Errorf("%v", got)
 	}

@@ -77,7 +77,7 @@ func (w *walk) batch(first *task) []*task {
 	if !ok {
 		return batch
 	}
-	most := batcher.MaxBatch(first.Change)
+	most := batcher.MaxBatch(*first.Change)
 	for _, t := range w.lanes[first.lane].tasks {
 		if len(batch) >= most {
 			break
@@ -94,7 +94,7 @@ func (w *walk) batch(first *task) []*task {
 func (w *walk) patient(t *task) bool {
 	system := t.Key.System()
 	patient, ok := w.system(t.Key).(Patient)
-	if !ok || w.coming[system] == 0 || len(w.needers[t.Key]) > 0 || !patient.Patient(t.Change) {
+	if !ok || w.coming[system] == 0 || len(t.needers) > 0 || !patient.Patient(*t.Change) {
 		return false
 	}
 	batcher, ok := patient.(Batcher)
@@ -102,7 +102,7 @@ func (w *walk) patient(t *task) bool {
 		return false
 	}
 	if _, counted := w.partial[t.lane]; !counted {
-		w.partial[t.lane] = len(w.batch(t)) < batcher.MaxBatch(t.Change)
+		w.partial[t.lane] = len(w.batch(t)) < batcher.MaxBatch(*t.Change)
 	}
 	return w.partial[t.lane]
 }
@@ -117,7 +117,7 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	for i, t := range batch {
 		t.running, t.started = true, w.r.now()
 		t.result.Attempts++
-		changes[i] = t.Change
+		changes[i] = *t.Change
 	}
 	w.running++
 	system := w.system(batch[0].Key)

@@ -6,13 +6,14 @@ import "github.com/provost-dev/provost/reconciler/plan"
 // part of thinking that stands between the verdict and the first request: the
 // graph of needs, and what is begun first.
 func Order(p plan.Plan) int {
-	w := newWalk(&Reconciler{})
-	for _, s := range p.Steps {
-		w.add(s.Change, s.Reason)
+	w := newWalk(&Reconciler{}, len(p.Steps))
+	for i := range p.Steps {
+		w.add(&p.Steps[i].Change, p.Steps[i].Reason)
 	}
+	w.link()
 	w.measure()
 	for _, t := range w.tasks {
-		if !t.finished && len(t.waits) == 0 {
+		if !t.finished && t.waits == 0 {
 			w.makeReady(t)
 		}
 	}

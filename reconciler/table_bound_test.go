@@ -17,7 +17,9 @@ import (
 //   - for each thing that is shared, when all the work that there is for it can be
 //     done at the soonest. Its work begins when the first task can have come to it,
 //     goes no faster than with as many tasks as there can be at each moment, and is
-//     followed by what the last task still has to do elsewhere.
+//     followed by what the last task still has to do elsewhere;
+//   - for linked clones of machines, clone, start and reading together:
+//     machinesInLine.
 //
 // Copies of a container template may be made, as many as make the bound smallest;
 // they cost what a clone costs. Linked clones have none: a linked clone hangs on
@@ -64,7 +66,7 @@ func (m demand) bound() float64 {
 		if max(clones*m.disk/m.Shared.Throughput, clones*m.FullClone.Seconds()/(float64(m.nodes)*m.smooth(math.MaxInt32))) >= least {
 			break
 		}
-		least = min(least, max(m.path(), m.processors(), m.firstProcessor(), m.storage(), m.storageOfClones(), m.workers()))
+		least = min(least, max(m.path(), m.processors(), m.firstProcessor(), m.storage(), m.storageOfClones(), m.machinesInLine(), m.workers()))
 	}
 	return least
 }

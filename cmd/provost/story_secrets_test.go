@@ -49,7 +49,7 @@ const environmentSecret = "canary-of-the-environment-5e1d"
 // in the state directory, packed or not.
 func wantNoSecrets(t testscript.T, w *world.World, output string) {
 	secrets, err := secretsOf(filepath.Join(w.Dir, "secrets"))
-	if err != nil || len(secrets) < 7 {
+	if err != nil || len(secrets) < 9 {
 		t.Fatal("cannot tell the secrets of the campus", len(secrets), err)
 	}
 	if leak := findSecret(secrets, output, filepath.Join(w.Dir, "state")); leak != "" {

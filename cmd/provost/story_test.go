@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -79,6 +80,9 @@ var storyWords = map[string]func(*testscript.TestScript, bool, []string){
 	"replace":  replaceWord,
 	"wait-for": waitForWord,
 	"config":   configWord,
+	"page":     pageWord,
+	"login":    loginWord,
+	"certify":  certifyWord,
 
 	"age":         ageWord,
 	"hash":        hashWord,
@@ -92,6 +96,8 @@ type stage struct {
 	world  *world.World
 	guests map[string]remembered // by name, as "remember" saw them
 	digest string                // of everything foreign
+
+	cookies http.CookieJar // of whoever looks at the pages
 }
 
 type stageKey struct{}
@@ -128,8 +134,10 @@ func campusWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("CONFIG", config)
 	ts.Setenv("COMMIT", w.Commit)
 	ts.Setenv("PAGES", "http://"+listen)
+	ts.Setenv("SECURE_PAGES", "https://"+listen)
 	ts.Setenv("PAGES2", "http://"+strings.Replace(listen, "127.0.0.1", "127.0.0.2", 1)) // of a second daemon
 	ts.Setenv("REPO", filepath.Join(dir, "campus"))
+	plantPages(ts, filepath.Join(dir, "secrets"))
 }
 
 func atoi(ts *testscript.TestScript, s string) int {
@@ -243,7 +251,7 @@ func waitForWord(ts *testscript.TestScript, neg bool, args []string) {
 		if strings.HasPrefix(page, "/") {
 			page = ts.Getenv("PAGES") + page
 		}
-		body, err := fetch(page)
+		body, err := fetch(ts, page)
 		overhear(ts, body)
 		if err == nil && want.MatchString(body) {
 			return ""

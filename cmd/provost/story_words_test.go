@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -340,8 +339,8 @@ func countWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func fetch(url string) (string, error) {
-	resp, err := http.Get(url) //nolint:gosec // a page of the story's own daemon
+func fetch(ts *testscript.TestScript, url string) (string, error) {
+	resp, err := browser(ts, "").Get(url)
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,9 @@ var notStored = []string{"node", "vmid", "ostemplate", "storage", "pool", "passw
 // createLXC takes the VMID at once with "lock: create"; the rest comes when the
 // task ends.
 func (k *call) createLXC() (any, error) {
+	if k.on("restore") {
+		return k.restoreLXC()
+	}
 	vmid := k.num("vmid")
 	if err := k.taken("lxc", vmid); err != nil {
 		return nil, err
@@ -39,17 +42,22 @@ func (k *call) createLXC() (any, error) {
 // containers unpack an OS template.
 func (k *call) createCost() work {
 	costs := &k.c.costs
-	w := busy(costs.Create)
-	if k.on("start") {
-		w.busy += costs.CreatedStart
-		w.idle = costs.Start - costs.CreatedStart
-	}
+	w := k.withStart(busy(costs.Create))
 	if k.kind == "lxc" {
 		name, _, _ := strings.Cut(volumeOf(k.str("rootfs")), ":")
 		if name == "" {
 			name = k.str("storage")
 		}
 		w = w.through(costs, k.c.storages[name], costs.Unpacked, k.bwlimit())
+	}
+	return w
+}
+
+// withStart adds the start that a creation may ask for.
+func (k *call) withStart(w work) work {
+	if k.on("start") {
+		w.busy += k.c.costs.CreatedStart
+		w.idle = k.c.costs.Start - k.c.costs.CreatedStart
 	}
 	return w
 }

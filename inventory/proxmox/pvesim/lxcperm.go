@@ -107,6 +107,9 @@ func (k *call) permitCreate() error {
 	if pool := k.str("pool"); pool != "" && k.c.can(k.who, "/pool/"+pool, "VM.Allocate") {
 		return nil
 	}
+	if k.replaces() && k.c.can(k.who, "/vms/"+k.str("vmid"), "VM.Backup") {
+		return nil
+	}
 	return forbidden("")
 }
 
@@ -120,6 +123,9 @@ func (k *call) checkVMIDFree() error {
 		if err := k.checkStorages(k.params); err != nil {
 			return err
 		}
+	}
+	if k.replaces() {
+		return nil
 	}
 	return k.c.exists(k.num("vmid"))
 }

@@ -44,6 +44,8 @@ var presetFields = []field{
 	{name: "full_clone", time: func(c *Costs) *time.Duration { return &c.FullClone }},
 	{name: "linked_clone", time: func(c *Costs) *time.Duration { return &c.LinkedClone }},
 	{name: "create", time: func(c *Costs) *time.Duration { return &c.Create }},
+	{name: "backup", time: func(c *Costs) *time.Duration { return &c.Backup }},
+	{name: "restore", time: func(c *Costs) *time.Duration { return &c.Restore }},
 	{name: "start", time: func(c *Costs) *time.Duration { return &c.Start }},
 	{name: "created_start", time: func(c *Costs) *time.Duration { return &c.CreatedStart }},
 	{name: "stop", time: func(c *Costs) *time.Duration { return &c.Stop }},

@@ -76,6 +76,7 @@ var routes = map[string]route{
 	"DELETE /nodes/{node}/tasks/{upid}":           read((*call).stopTask),
 	"GET /nodes/{node}/tasks/{upid}/status":       read((*call).getTaskStatus),
 	"GET /nodes/{node}/tasks/{upid}/log":          read((*call).getTaskLog),
+	"POST /nodes/{node}/vzdump":                   taskRoute((*call).vzdump),
 	"GET /pools":                                  read((*call).getPools),
 	"POST /pools":                                 read((*call).createPool),
 	"PUT /pools":                                  read((*call).updatePool),

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // AddStorage adds a storage of a size. Without nodes it is on all of them.
@@ -28,7 +29,8 @@ func (c *Cluster) AddOSTemplate(storage, file string) error {
 	return nil
 }
 
-// AddBackup puts a backup of a guest, which need not exist any more, on a storage.
+// AddBackup puts a backup of a guest, which need not exist any more, on a storage,
+// as if it had been made when the year 2026 began.
 func (c *Cluster) AddBackup(storage string, vmid int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -36,7 +38,12 @@ func (c *Cluster) AddBackup(storage string, vmid int) error {
 	if s == nil {
 		return fmt.Errorf("cannot add a backup of %d: there is no storage %s", vmid, storage)
 	}
-	s.backups = append(s.backups, vmid)
+	b := &backup{vmid: vmid, kind: "lxc", size: 1 << 30, made: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if g := c.guests[vmid]; g != nil {
+		b.kind, b.conf = g.kind, g.conf.Section.clone()
+	}
+	b.name(s, archiveFormat(b.kind, "zstd"))
+	s.backups = append(s.backups, b)
 	return nil
 }
 

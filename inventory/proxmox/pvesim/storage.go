@@ -18,7 +18,7 @@ type storage struct {
 	size      int64
 	nodes     []string // nil: all
 	templates []string // file names under vztmpl/
-	backups   []int    // VMIDs, one a backup
+	backups   []*backup
 }
 
 func (s *storage) on(n *node) bool {
@@ -242,18 +242,6 @@ func (k *call) getContent() (any, error) {
 	}), nil
 }
 
-// backups are those that the caller may see; the others are left out without a word.
-func (k *call) backups(s *storage) []map[string]any {
-	var rows []map[string]any
-	for i, vmid := range s.backups {
-		if k.c.can(k.who, "/storage/"+s.name, "Datastore.Allocate") || k.c.can(k.who, fmt.Sprintf("/vms/%d", vmid), "VM.Backup") {
-			rows = append(rows, map[string]any{"volid": fmt.Sprintf("%s:backup/vzdump-%d-%d.tar.zst", s.name, vmid, i),
-				"content": "backup", "format": "tar.zst", "size": 1 << 30, "vmid": vmid, "ctime": 0})
-		}
-	}
-	return rows
-}
-
 func templateFormat(file string) string {
 	if i := strings.LastIndex(file, ".tar."); i >= 0 {
 		return "t" + file[i+5:]
@@ -261,17 +249,23 @@ func templateFormat(file string) string {
 	return "raw"
 }
 
-// deleteContent removes an OS template; as on the real server, the task is
-// content if there is none.
+// deleteContent removes a backup or an OS template; as on the real server, the
+// task is content if there is none of these.
 func (k *call) deleteContent() (any, error) {
 	s, err := k.c.storageFor(k.str("storage"), k.node)
 	if err != nil {
 		return nil, err
 	}
+	_, name, ok := strings.Cut(k.str("volume"), ":")
+	if !ok {
+		name = k.str("volume")
+	}
+	if strings.HasPrefix(name, "backup/") {
+		return k.deleteBackup(s, name)
+	}
 	if err := k.need("/storage/"+s.name, "Datastore.AllocateTemplate"); err != nil {
 		return nil, err
 	}
-	_, name, _ := strings.Cut(k.str("volume"), ":")
 	return k.spawn(job{kind: "imgdel", id: s.name, end: func(*task) error {
 		s.templates = slices.DeleteFunc(s.templates, func(t string) bool { return "vztmpl/"+t == name })
 		return nil

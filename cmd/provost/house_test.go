@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"policies":                          {"inventory", "projects", "reconciler", "reconciler/plan", "policies/"},
 	"policies/strict":                   {"projects"},
 	"policies/trust":                    {"projects", "policies/strict"},
+	"sources/forge/forgetest":           {"inventory/untrusted", "reconciler", "sources", "sources/forge"},
 	"sources":                           {"inventory", "projects", "policies/trust", "reconciler", "sources", "sources/"},
 	"sources/forge/gitlab/gitlabsim":    {"inventory/testcert", "sources/forge/gitlab/gitlabsim/"},
 	"cmd/":                              {""},

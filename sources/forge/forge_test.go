@@ -309,3 +309,17 @@ func TestFailedPutIsForgotten(t *testing.T) {
 		t.Errorf("setting the former status again gave %v after %d puts, want 3", err, puts)
 	}
 }
+
+// A status leads to a page on the web, or nowhere.
+func TestLink(t *testing.T) {
+	const page = "https://provost.example.org/passes/7?a=b&c=%20#d"
+	for address, want := range map[string]string{
+		page: page, "http://127.0.0.1:8480/": "http://127.0.0.1:8480/", "": "", "passes/7": "", "//host/x": "", "https:///x": "",
+		"javascript:alert(1)": "", "data:text/html,x": "", "https://a/\n": "", "https://a/\x00": "", "https://a/ b": "",
+		"https://a/\u202e": "", "https://a/\xff": "", `https://a/">`: "", "https://a/%zz": "", page + strings.Repeat("x", 100): "",
+	} {
+		if got := Link(address, 100); got != want {
+			t.Errorf("%q leads to %q, want %q", address, got, want)
+		}
+	}
+}

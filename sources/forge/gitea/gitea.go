@@ -30,8 +30,9 @@ import (
 type Config = forge.Config
 
 const (
-	longest = 255 // characters of a description
-	perPage = 50  // what servers allow unless configured otherwise
+	longest     = 255  // characters of a description
+	longestLink = 2048 // of an address: what browsers follow
+	perPage     = 50   // what servers allow unless configured otherwise
 )
 
 // Forge is a repository on a Gitea or Forgejo server.
@@ -139,6 +140,7 @@ func (f *Forge) SetStatus(ctx context.Context, commit, branch string, s reconcil
 // fit makes a status what Gitea will give back when it is read.
 func fit(s reconciler.Status) reconciler.Status {
 	s.Description = forge.Shorten(s.Description, longest)
+	s.TargetURL = forge.Link(s.TargetURL, longestLink)
 	if s.State == reconciler.StatusRunning {
 		s.State = reconciler.StatusPending
 	}

@@ -219,3 +219,10 @@ func TestStatesThatProvostDoesNotWrite(t *testing.T) {
 		}
 	}
 }
+
+// Hostile texts in a status come back equal, or shortened, and once.
+func TestUntrustedTextsInStatuses(t *testing.T) {
+	s := newServer(t)
+	commit := s.Commit(t)
+	forgetest.Untrusted(t, commit, longest, func() sources.Forge { return s.Forge(t) }, func() []reconciler.Status { return s.Standing(commit) }, s.Writes)
+}

@@ -17,6 +17,8 @@ import (
 	api "code.gitea.io/sdk/gitea"
 
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
+	"github.com/provost-dev/provost/sources/forge/forgetest"
 )
 
 // TestRealServer holds the client against a Gitea or Forgejo binary, where
@@ -65,6 +67,39 @@ func TestRealServer(t *testing.T) {
 		t.Errorf("%d statuses were written, want 3", len(rows))
 	}
 	realPeople(t, admin, config)
+	realUntrusted(t, admin, config, head)
+}
+
+// realUntrusted asks the server itself what it keeps of hostile texts.
+func realUntrusted(t *testing.T, admin *api.Client, config Config, commit string) {
+	t.Helper()
+	rows := func() []*api.Status {
+		var all []*api.Status
+		for page := 1; ; page++ {
+			list, _, err := admin.ListStatuses("bot", "infra", commit, api.ListStatusesOption{ListOptions: api.ListOptions{Page: page, PageSize: perPage}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list) == 0 {
+				return all
+			}
+			all = append(all, list...)
+		}
+	}
+	forgetest.Untrusted(t, commit, longest, func() sources.Forge {
+		f, err := New(config, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}, func() []reconciler.Status {
+		var list []reconciler.Status
+		for _, row := range rows() {
+			list = append(list, read(row))
+		}
+		return list
+	}, func() int { return len(rows()) })
 }
 
 // realPeople asks the server who is in a team, and who pushed by the API and by

@@ -30,7 +30,10 @@ import (
 // https://github.com when empty, or that of a GitHub Enterprise Server.
 type Config = forge.Config
 
-const longest = 140 // characters of a description
+const (
+	longest     = 140  // characters of a description
+	longestLink = 2048 // of an address: what browsers follow
+)
 
 // Forge is a repository on GitHub.
 type Forge struct {
@@ -117,6 +120,7 @@ func (f *Forge) SetStatus(ctx context.Context, commit, branch string, s reconcil
 func fit(s reconciler.Status) reconciler.Status {
 	s.Context = strings.ToLower(s.Context)
 	s.Description = forge.Shorten(s.Description, longest)
+	s.TargetURL = forge.Link(s.TargetURL, longestLink)
 	if s.State == reconciler.StatusRunning {
 		s.State = reconciler.StatusPending
 	}

@@ -407,3 +407,10 @@ func TestOpenStatusWithAnotherText(t *testing.T) {
 		}
 	}
 }
+
+// Hostile texts in a status come back equal, or shortened, and once.
+func TestUntrustedTextsInStatuses(t *testing.T) {
+	s := newServer(t, gitlabsim.Options{})
+	commit := s.Commit(t)
+	forgetest.Untrusted(t, commit, longest, func() sources.Forge { return s.Forge(t) }, func() []reconciler.Status { return s.Standing(commit) }, s.Writes)
+}

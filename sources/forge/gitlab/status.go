@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	api "gitlab.com/gitlab-org/api/client-go"
 
@@ -15,13 +14,10 @@ import (
 
 const longest = 255 // characters of a status's description, name, ref and address
 
-// fit makes a status what GitLab will give back when it is read. An address
-// that is too long is left out: the verdict matters more.
+// fit makes a status what GitLab will give back when it is read.
 func fit(s reconciler.Status) reconciler.Status {
 	s.Description = forge.Shorten(s.Description, longest)
-	if utf8.RuneCountInString(s.TargetURL) > longest {
-		s.TargetURL = ""
-	}
+	s.TargetURL = forge.Link(s.TargetURL, longest)
 	return s
 }
 

@@ -9,7 +9,7 @@ import (
 
 // place is a node or a storage with what the open changes would add to it.
 type place struct {
-	inventory.Resource
+	*inventory.Resource
 	planned int64 // MiB on a node, GiB on a storage; negative when it empties
 	keys    []inventory.Key
 }
@@ -20,46 +20,41 @@ type place struct {
 type capacity struct {
 	nodes     map[string]*place
 	storages  map[string]*place
-	templates map[string]inventory.Resource // "cri/9000"
+	templates map[string]*inventory.Resource // "cri/9000"
 }
 
-func takeCapacity(p plan.Plan, live []inventory.Resource) capacity {
-	c := capacity{nodes: map[string]*place{}, storages: map[string]*place{}, templates: map[string]inventory.Resource{}}
-	name := func(key inventory.Key) string { return key.System() + "/" + key.Name() }
-	for i := range live {
-		r := &live[i]
-		switch r.Key.Kind() {
-		case inventory.KindNode:
-			c.nodes[name(r.Key)] = &place{Resource: *r}
-		case inventory.KindTemplate:
-			c.templates[name(r.Key)] = *r
-		case inventory.KindStorage:
-			at := name(r.Key)
-			if r.Attrs["shared"] == "1" {
-				at = r.Key.System() + "/" + path.Base(r.Key.Name())
-			}
-			if known := c.storages[at]; known == nil || r.Key < known.Key {
-				c.storages[at] = &place{Resource: *r}
-			}
+func newCapacity() capacity {
+	return capacity{nodes: map[string]*place{}, storages: map[string]*place{}, templates: map[string]*inventory.Resource{}}
+}
+
+// has notes something live.
+func (c capacity) has(kind string, r *inventory.Resource) {
+	name := func() string { return r.Key.System() + "/" + r.Key.Name() }
+	switch kind {
+	case inventory.KindNode:
+		c.nodes[name()] = &place{Resource: r}
+	case inventory.KindTemplate:
+		c.templates[name()] = r
+	case inventory.KindStorage:
+		at := name()
+		if r.Attrs["shared"] == "1" {
+			at = r.Key.System() + "/" + path.Base(r.Key.Name())
+		}
+		if known := c.storages[at]; known == nil || r.Key < known.Key {
+			c.storages[at] = &place{Resource: r}
 		}
 	}
-	for _, s := range p.Steps {
-		if !s.Blocked() && s.Key.Kind() == inventory.KindGuest {
-			c.load(s)
-		}
-	}
-	return c
 }
 
 // load moves a guest's weight from where it is to where it will be. A place
 // remembers the changes that make it fuller.
-func (c capacity) load(s plan.Step) {
+func (c capacity) load(s *plan.Step) {
 	moved := make(shift, 0, 4)
 	if s.Before != nil {
 		moved = c.weigh(moved, s.Key.System(), s.Before.Attrs, -1)
 	}
 	if s.After != nil {
-		moved = c.weigh(moved, s.Key.System(), afterAttrs(s.Change), 1)
+		moved = c.weigh(moved, s.Key.System(), afterAttrs(&s.Change), 1)
 	}
 	for _, m := range moved {
 		m.place.planned += m.weight

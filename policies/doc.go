@@ -83,7 +83,7 @@
 // described package and rules, and builtin/<subject>_test.rego that reaches
 // every line. What it limits goes into the limits file: a field in limits.go, a
 // reader in limits_read.go. What Rego cannot fold in linear time is counted in
-// Go and handed in, as [takeStock] does. A line in [sights] says what the package
+// Go and handed in, as [ledger] is. A line in [limits.sights] says what the package
 // sees of a change; without one it sees everything, and costs tens of times as much.
 //
 // The package refuses to fetch rules from anywhere, to keep anything between

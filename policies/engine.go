@@ -104,7 +104,7 @@ func (rs *ruleset) judge(ctx context.Context, in reconciler.PolicyInput, options
 	if in.Time.IsZero() {
 		in.Time = time.Unix(0, 0)
 	}
-	input := newDocument(in, rs.limits, rs.names)
+	input := newDocument(in, rs.limits, rs.names, rs.sights)
 	options = append(options, rego.EvalTime(in.Time))
 	verdict := newVerdict(in)
 	for _, q := range rs.queries {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/reconciler/plan"
 )
 
 // inputValue is the document that rules see as input; the package documentation
@@ -38,21 +39,47 @@ type document struct {
 	in     reconciler.PolicyInput
 	stock  ledger
 	names  patterns
-	spaces map[string]string
+	spaces *workspaces
 	live   *ast.Term
+	alike  [][]*plan.Step  // open steps that no sight tells apart
 	views  map[*sight]view // made for the first package that wants each; nil sees everything
 }
 
-func newDocument(in reconciler.PolicyInput, l limits, names patterns) *document {
-	room := takeCapacity(in.Plan, in.Live)
-	return &document{
-		in: in, stock: takeStock(in.Plan, in.Live, l), names: names, spaces: workspaces(in), views: map[*sight]view{},
-		live: term(map[string]*ast.Term{
-			"nodes":     placesTerm(room.nodes),
-			"storages":  placesTerm(room.storages),
-			"templates": each(room.templates, func(r inventory.Resource) *ast.Term { return attrsTerm(r.Attrs) }),
-		}),
+// newDocument looks at everything that is live and planned once: there may be
+// tens of thousands of either, and fetching them is what costs.
+func newDocument(in reconciler.PolicyInput, l limits, names patterns, sights map[string]*sight) *document {
+	room, books := newCapacity(), newBooks(l)
+	for i := range in.Live {
+		r := &in.Live[i]
+		switch kind := r.Key.Kind(); kind {
+		case inventory.KindGuest:
+			books.has(r)
+		default:
+			room.has(kind, r)
+		}
 	}
+	books.open()
+	d := &document{in: in, names: names, spaces: newWorkspaces(in.Desired), views: map[*sight]view{}}
+	seen := grouping{sight: together(sights)}
+	for i := range in.Plan.Steps {
+		s := &in.Plan.Steps[i]
+		if s.Blocked() {
+			continue
+		}
+		if s.Key.Kind() == inventory.KindGuest {
+			d.spaces.note(s.After)
+			room.load(s)
+			books.ask(s)
+		}
+		seen.add(s)
+	}
+	d.stock, d.alike = books.settle(), seen.groups
+	d.live = term(map[string]*ast.Term{
+		"nodes":     placesTerm(room.nodes),
+		"storages":  placesTerm(room.storages),
+		"templates": each(room.templates, func(r *inventory.Resource) *ast.Term { return attrsTerm(r.Attrs) }),
+	})
+	return d
 }
 
 // view is the input of a package: what is in its sight, or else everything.
@@ -68,19 +95,19 @@ func (d *document) view(pkg string, sights map[string]*sight) view {
 
 func (d *document) through(s *sight) view {
 	if s != nil {
-		changes, alike := s.through(d.in, d.names, d.spaces)
+		changes, alike := s.through(d.alike, d.names, d.spaces)
 		return view{d.value(changes, false), alike}
 	}
 	changes := []*ast.Term{}
-	for _, s := range d.in.Plan.Steps {
-		if !s.Blocked() {
-			changes = append(changes, changeTerm(s.Key, s.Change, d.spaces))
+	for i := range d.in.Plan.Steps {
+		if s := &d.in.Plan.Steps[i]; !s.Blocked() {
+			changes = append(changes, changeTerm(s.Key, &s.Change, d.spaces))
 		}
 	}
 	return view{input: d.value(changes, true)}
 }
 
-func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string, more ...[2]*ast.Term) *ast.Term {
+func changeTerm(id inventory.Key, c *inventory.Change, spaces *workspaces, more ...[2]*ast.Term) *ast.Term {
 	fields := make([][2]*ast.Term, 0, 10)
 	put := func(name string, value *ast.Term) { fields = append(fields, [2]*ast.Term{word(name), value}) }
 	put("id", text(string(id)))
@@ -101,44 +128,52 @@ func changeTerm(id inventory.Key, c inventory.Change, spaces map[string]string, 
 }
 
 // resourceTerm is a resource's attributes with its owner and workspace beside them.
-func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces map[string]string) *ast.Term {
+func resourceTerm(attrs inventory.Attrs, owner inventory.Owner, spaces *workspaces) *ast.Term {
 	return attrsTerm(attrs,
 		[2]*ast.Term{word("owner"), ownerTerm(owner)},
-		[2]*ast.Term{word("workspace"), text(workspace(owner.Unit, spaces))})
+		[2]*ast.Term{word("workspace"), text(spaces.of(owner.Unit))})
 }
 
 // workspaces are what the declarations call their kind of file, by unit. Guests
 // carry it; their records and reservations go by it too.
-func workspaces(in reconciler.PolicyInput) map[string]string {
-	spaces := map[string]string{}
-	note := func(r *inventory.Resource) {
-		if _, known := spaces[r.Owner.Unit]; known || r.Key.Kind() != inventory.KindGuest {
-			return
-		}
-		if w := r.Attrs["create.workspace"]; w != "" {
-			spaces[r.Owner.Unit] = w
-		}
-	}
-	for _, s := range in.Plan.Steps {
-		if s.After != nil {
-			note(s.After)
-		}
-	}
-	if len(in.Plan.Steps) > 0 { // else nobody will ask
-		for i := range in.Desired {
-			note(&in.Desired[i])
-		}
-	}
-	return spaces
+type workspaces struct {
+	known map[string]string
+	rest  []inventory.Resource // desired ones, not looked at yet
 }
 
-// workspace of a unit; a declaration that calls it nothing is in "projects" or "cohorts".
-func workspace(unit string, spaces map[string]string) string {
+func newWorkspaces(desired []inventory.Resource) *workspaces {
+	return &workspaces{known: map[string]string{}, rest: desired}
+}
+
+// note remembers what a guest says of its unit; of nil, nothing.
+func (w *workspaces) note(r *inventory.Resource) {
+	if r == nil {
+		return
+	}
+	if _, known := w.known[r.Owner.Unit]; known {
+		return
+	}
+	if space := r.Attrs["create.workspace"]; space != "" {
+		w.known[r.Owner.Unit] = space
+	}
+}
+
+// of a unit; a declaration that calls it nothing is in "projects" or "cohorts".
+// What is desired is looked through once nothing planned has told.
+func (w *workspaces) of(unit string) string {
 	kind, _, declared := strings.Cut(unit, "/")
 	if !declared {
 		return ""
 	}
-	return cmp.Or(spaces[unit], kind+"s")
+	if _, known := w.known[unit]; !known {
+		for i := range w.rest {
+			if r := &w.rest[i]; r.Key.Kind() == inventory.KindGuest {
+				w.note(r)
+			}
+		}
+		w.rest = nil
+	}
+	return cmp.Or(w.known[unit], kind+"s")
 }
 
 func ownerTerm(o inventory.Owner) *ast.Term {

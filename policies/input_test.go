@@ -51,7 +51,7 @@ func TestInputDocument(t *testing.T) {
 		t.Fatal(&Error{problems})
 	}
 	in := reconciler.PolicyInput{Plan: p, Live: live, Actor: "Ada <ada@isima.fr>", Time: wednesday}
-	document, err := ast.JSON(newDocument(in, l, l.patterns()).view("campus.rules", sights).input)
+	document, err := ast.JSON(newDocument(in, l, l.patterns(), l.sights()).view("campus.rules", l.sights()).input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +73,11 @@ func TestAttributesThatAreNoNumbersStayText(t *testing.T) {
 
 func TestWorkspaces(t *testing.T) {
 	lab, named := inventory.Owner{Unit: "project/lab1"}, inventory.Owner{Unit: "cohort/gis3"}
-	spaces := workspaces(reconciler.PolicyInput{
-		Plan:    planOf(creates(machine("a", lab, "create.workspace=labs"))),
-		Desired: []inventory.Resource{machine("b", named, "create.workspace=desks")},
-	})
+	planned := machine("a", lab, "create.workspace=labs")
+	spaces := newWorkspaces([]inventory.Resource{machine("b", named, "create.workspace=desks")})
+	spaces.note(&planned)
 	for unit, want := range map[string]string{"project/lab1": "labs", "cohort/gis3": "desks", "project/x": "projects", "cohort/x": "cohorts", "": ""} {
-		if got := workspace(unit, spaces); got != want {
+		if got := spaces.of(unit); got != want {
 			t.Errorf("%q: got %q, want %q", unit, got, want)
 		}
 	}

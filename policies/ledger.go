@@ -29,43 +29,33 @@ type excess struct {
 	beyond        []inventory.Key
 }
 
-// takeStock judges the open guest changes of a plan in key order. Those that
-// fit, go; one that does not fit leaves room for smaller ones after it. Only
-// what a change raises is held against a limit, so lowering and keeping are
-// always free, even far above a limit that was lowered meanwhile.
-//
-// What only lowers is booked first: a student may replace one machine by
-// another in one commit. A change that lowers one thing and raises another is
-// booked as a whole, when it fits.
-func takeStock(p plan.Plan, live []inventory.Resource, l limits) ledger {
-	b := openBooks(live, l)
-	type request struct {
-		key    inventory.Key
-		shares []share
+// ask books an open guest change that only lowers, and notes another one as a
+// request. A student may so replace one machine by another in one commit. A
+// change that lowers one thing and raises another is booked as a whole, when it
+// fits.
+func (b *books) ask(s *plan.Step) {
+	if cap(b.shares)-len(b.shares) < mostShares {
+		b.shares = make([]share, 0, 64*mostShares)
 	}
-	var asking []request
-	var block []share // room for the shares of many steps
-	for _, s := range p.Steps {
-		if s.Blocked() || s.Key.Kind() != inventory.KindGuest {
-			continue
-		}
-		if cap(block)-len(block) < mostShares {
-			block = make([]share, 0, 64*mostShares)
-		}
-		by := b.effect(block[len(block):], s)
-		for _, s := range by {
-			s.after = s.after.plus(s.by, 1)
-		}
-		if raises(by) {
-			asking = append(asking, request{s.Key, by})
-			block = block[:len(block)+len(by)]
-		} else {
-			book(by)
-		}
+	by := b.effect(b.shares[len(b.shares):], s)
+	for _, s := range by {
+		s.after = s.after.plus(s.by, 1)
 	}
+	if !raises(by) {
+		book(by)
+		return
+	}
+	b.asking = append(b.asking, request{s.Key, by})
+	b.shares = b.shares[:len(b.shares)+len(by)]
+}
 
+// settle judges the requests in key order. Those that fit, go; one that does not
+// fit leaves room for smaller ones after it. Only what a change raises is held
+// against a limit, so lowering and keeping are always free, even far above a limit
+// that was lowered meanwhile.
+func (b *books) settle() ledger {
 	found := map[slot]*excess{}
-	for _, r := range asking {
+	for _, r := range b.asking {
 		over := beyond(r.shares)
 		if len(over) == 0 {
 			book(r.shares)

@@ -144,7 +144,7 @@ func TestLedgerProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		live, steps := drawPlan(t)
 		l := drawLimits(t)
-		stock := takeStock(planOf(steps...), live, l)
+		stock := stockOf(steps, live, l)
 
 		denied := map[inventory.Key]bool{}
 		for _, e := range stock.excess {
@@ -152,9 +152,9 @@ func TestLedgerProperties(t *testing.T) {
 				denied[key] = true
 			}
 		}
-		end := openBooks(live, l)
+		end := booksOf(live, l)
 		for _, s := range steps {
-			by := end.effect(nil, s)
+			by := end.effect(nil, &s)
 			if denied[s.Key] && !raises(by) {
 				t.Fatalf("%s raises nothing and is denied", s.Key)
 			}
@@ -171,10 +171,31 @@ func TestLedgerProperties(t *testing.T) {
 		}
 
 		slices.Reverse(live)
-		if again := takeStock(planOf(steps...), live, l); fmt.Sprint(again.excess) != fmt.Sprint(stock.excess) {
+		if again := stockOf(steps, live, l); fmt.Sprint(again.excess) != fmt.Sprint(stock.excess) {
 			t.Fatalf("the order of the live list matters:\n%v\n%v", stock.excess, again.excess)
 		}
 	})
+}
+
+func booksOf(live []inventory.Resource, l limits) *books {
+	b := newBooks(l)
+	for i := range live {
+		if live[i].Key.Kind() == inventory.KindGuest {
+			b.has(&live[i])
+		}
+	}
+	b.open()
+	return b
+}
+
+func stockOf(steps []plan.Step, live []inventory.Resource, l limits) ledger {
+	b := booksOf(live, l)
+	for _, s := range planOf(steps...).Steps {
+		if !s.Blocked() && s.Key.Kind() == inventory.KindGuest {
+			b.ask(&s)
+		}
+	}
+	return b.settle()
 }
 
 func drawPlan(t *rapid.T) (live []inventory.Resource, steps []plan.Step) {

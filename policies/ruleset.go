@@ -88,7 +88,7 @@ func load(ctx context.Context, tree projects.Tree, tests bool) (*ruleset, []proj
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, regoProblems(tree, compiler.Errors)
 	}
-	rs := &ruleset{compiler: compiler, limits: limits, names: limits.patterns(), sights: sights, store: inmem.NewFromObjectWithOpts(
+	rs := &ruleset{compiler: compiler, limits: limits, names: limits.patterns(), sights: limits.sights(), store: inmem.NewFromObjectWithOpts(
 		map[string]any{"limits": limits.data()}, inmem.OptRoundTripOnWrite(true), inmem.OptReturnASTValuesOnRead(true))}
 	if err := rs.prepare(ctx); err != nil {
 		return nil, regoProblems(tree, err)

@@ -79,8 +79,8 @@ func TestNothingIsOverlooked(t *testing.T) {
 		t.Fatal(&Error{problems})
 	}
 	single := *rules
-	single.sights = map[string]*sight{"provost.names": sights["provost.names"]} // it judges each one anyway,
-	single.names = nil                                                          // by its own name
+	single.sights = map[string]*sight{"provost.names": rules.sights["provost.names"]} // it judges each one anyway,
+	single.names = nil                                                                // by its own name
 	live := []inventory.Resource{
 		{Key: "cri/node/pve1", Attrs: inventory.Attrs{"status": "offline", "memory": "40960", "used": "0"}},
 		{Key: "cri/node/pve3", Attrs: inventory.Attrs{"status": "online", "memory": "1024", "used": "0"}},

@@ -22,29 +22,37 @@ type account struct {
 type books struct {
 	limits   limits
 	accounts map[holder]*account
+	asking   []request // what does not only lower, in key order
+	shares   []share   // room for the shares of many
 }
 
-// openBooks adds up the guests that carry our mark. Foreign ones are not ours
-// to count: they show in the capacity of nodes and storages.
-func openBooks(live []inventory.Resource, l limits) books {
-	b := books{limits: l, accounts: map[holder]*account{}}
-	var shares []share
-	for i := range live {
-		if r := &live[i]; r.Key.Kind() == inventory.KindGuest {
-			shares = b.count(shares[:0], r.Key, r.Owner, r.Attrs, 1)
-			for _, s := range shares {
-				s.before = s.before.plus(s.by, 1)
-			}
-		}
+// request is a step that asks for more.
+type request struct {
+	key    inventory.Key
+	shares []share
+}
+
+func newBooks(l limits) *books { return &books{limits: l, accounts: map[holder]*account{}} }
+
+// has adds up a live guest that carries our mark. Foreign ones are not ours to
+// count: they show in the capacity of nodes and storages.
+func (b *books) has(r *inventory.Resource) {
+	b.shares = b.count(b.shares[:0], r.Key, r.Owner, r.Attrs, 1)
+	for _, s := range b.shares {
+		s.before = s.before.plus(s.by, 1)
 	}
+}
+
+// open ends the adding up of what is live.
+func (b *books) open() {
 	for _, a := range b.accounts {
 		a.after, a.booked = a.before, a.before
 	}
-	return b
+	b.shares = nil
 }
 
 // of is the account of a holder, opened where there is none yet.
-func (b books) of(h holder) *account {
+func (b *books) of(h holder) *account {
 	a := b.accounts[h]
 	if a == nil {
 		a = &account{holder: h, limit: b.limits.of(h)}
@@ -83,7 +91,7 @@ func raises(shares []share) bool {
 }
 
 // effect appends by how much a step changes what each holder has.
-func (b books) effect(shares []share, s plan.Step) []share {
+func (b *books) effect(shares []share, s *plan.Step) []share {
 	if s.Key.Kind() != inventory.KindGuest {
 		return shares
 	}
@@ -91,13 +99,13 @@ func (b books) effect(shares []share, s plan.Step) []share {
 		shares = b.count(shares, s.Before.Key, s.Before.Owner, s.Before.Attrs, -1)
 	}
 	if s.After != nil {
-		shares = b.count(shares, s.After.Key, s.After.Owner, afterAttrs(s.Change), 1)
+		shares = b.count(shares, s.After.Key, s.After.Owner, afterAttrs(&s.Change), 1)
 	}
 	return shares
 }
 
 // count adds one guest, sign times, to the shares of everyone who holds it.
-func (b books) count(shares []share, key inventory.Key, owner inventory.Owner, attrs inventory.Attrs, sign int64) []share {
+func (b *books) count(shares []share, key inventory.Key, owner inventory.Owner, attrs inventory.Attrs, sign int64) []share {
 	if owner.IsZero() {
 		return shares
 	}
@@ -141,7 +149,7 @@ func number(attrs inventory.Attrs, name string) int64 {
 
 // afterAttrs are the attributes as they will stand: what a declaration does not
 // name stays as it is. A guest that is made anew keeps nothing.
-func afterAttrs(c inventory.Change) inventory.Attrs {
+func afterAttrs(c *inventory.Change) inventory.Attrs {
 	if c.After == nil {
 		return nil
 	}
@@ -157,7 +165,7 @@ func afterAttrs(c inventory.Change) inventory.Attrs {
 }
 
 // willBe is one of afterAttrs, without making them all.
-func willBe(c inventory.Change, name string) (string, bool) {
+func willBe(c *inventory.Change, name string) (string, bool) {
 	if c.After == nil {
 		return "", false
 	}

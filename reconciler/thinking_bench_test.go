@@ -37,6 +37,8 @@ func BenchmarkThinking(b *testing.B) {
 				}
 				b.ReportMetric(float64(whole.cpu)/each, "ns/guest")
 				b.ReportMetric(float64(whole.bytes)/each, "B/guest")
+				b.ReportMetric(float64(nodes.cpu)/each, "nodes-ns/guest")
+				b.ReportMetric(float64(plain.cpu)/each, "values-ns/guest")
 				b.ReportMetric(times(whole.cpu, nodes.cpu), "ratio-to-nodes")
 				b.ReportMetric(times(whole.cpu, plain.cpu), "ratio-to-values")
 			})

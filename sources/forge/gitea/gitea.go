@@ -141,7 +141,7 @@ func (f *Forge) SetStatus(ctx context.Context, commit, branch string, s reconcil
 func fit(s reconciler.Status) reconciler.Status {
 	s.Description = forge.Shorten(s.Description, longest)
 	s.TargetURL = forge.Link(s.TargetURL, longestLink)
-	if s.State == reconciler.StatusRunning {
+	if s.State == reconciler.StatusRunning || s.State == reconciler.StatusCanceled { // neither success nor failure
 		s.State = reconciler.StatusPending
 	}
 	return s

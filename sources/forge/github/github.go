@@ -121,7 +121,7 @@ func fit(s reconciler.Status) reconciler.Status {
 	s.Context = strings.ToLower(s.Context)
 	s.Description = forge.Shorten(s.Description, longest)
 	s.TargetURL = forge.Link(s.TargetURL, longestLink)
-	if s.State == reconciler.StatusRunning {
+	if s.State == reconciler.StatusRunning || s.State == reconciler.StatusCanceled { // neither success nor failure
 		s.State = reconciler.StatusPending
 	}
 	return s

@@ -17,13 +17,16 @@ import (
 // state: it starts what is ready and free of claims, and waits for an answer, a
 // retry that falls due, or the stop. When ctx ends nothing new is started;
 // what runs gets r.Grace to finish, then a moment to say how it stands, and is
-// otherwise left to the next pass.
-func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
+// otherwise left to the next pass. A pause, or a newer commit of which the desk
+// tells, winds it down without hurry: nothing new is started, and what runs takes
+// the time that it takes.
+func (r *Reconciler) apply(ctx context.Context, p plan.Plan, d *desk) []Result {
 	if r.DryRun {
 		return nil
 	}
 	paused := r.paused()
 	w := newWalk(r, len(p.Steps))
+	w.desk = d
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		reason := s.Reason
@@ -32,6 +35,8 @@ func (r *Reconciler) apply(ctx context.Context, p plan.Plan) []Result {
 		}
 		w.add(&s.Change, reason).closes = s.Closes
 	}
+	d.open(ctx)
+	defer d.close()
 	w.run(ctx)
 	return w.results()
 }
@@ -62,6 +67,7 @@ type task struct {
 
 type walk struct {
 	r       *Reconciler
+	desk    *desk            // told of what is made; nil for none
 	tasks   []*task          // in key order
 	room    []task           // for those to come
 	lanes   map[string]*lane // what is open and without unfinished needs
@@ -78,6 +84,7 @@ type walk struct {
 	events  chan inventory.Event
 	over    <-chan struct{} // closed when nobody listens any more
 	stopped func() bool     // whether nothing may be started any more
+	halted  string          // why, as of the last look
 }
 
 // answer is what one call of System.Apply came back with.
@@ -120,7 +127,7 @@ func (w *walk) run(ctx context.Context) {
 	defer cancel()
 	over, end := graceful(ctx, grace+lastWord)
 	defer end()
-	w.over, w.stopped = over.Done(), func() bool { return ctx.Err() != nil }
+	w.over, w.stopped = over.Done(), func() bool { return w.halt(ctx) }
 	w.link()
 	w.measure()
 	for _, t := range w.tasks {
@@ -131,15 +138,15 @@ func (w *walk) run(ctx context.Context) {
 			w.makeReady(t)
 		}
 	}
-	stopped := ctx.Done()
+	stopped, yield := ctx.Done(), w.desk.yielding()
 	var turn <-chan time.Time // to start more, a moment after something has ended
 	var next time.Time        // at which a retry falls due
 	for again := true; ; {
-		switch {
-		case ctx.Err() != nil:
-			next = time.Time{}
-		case again:
-			next, again = w.start(work), false
+		if again {
+			next, again = time.Time{}, false
+			if !w.stopped() {
+				next = w.start(work)
+			}
 		}
 		if w.running == 0 && next.IsZero() && turn == nil {
 			break
@@ -162,13 +169,31 @@ func (w *walk) run(ctx context.Context) {
 			again = true
 		case <-until(w.untold()):
 		case <-stopped:
-			stopped = nil // noticed; what runs is still waited for
+			stopped, again = nil, true // noticed; what runs is still waited for
+		case <-yield:
+			yield, again = nil, true
 		case <-w.over:
 			w.running = 0
 		}
 	}
-	w.abandon(ctx)
+	w.abandon()
 	w.tell()
+}
+
+// halt looks whether something keeps more from being started. It is asked before
+// each start: a turn can end in the middle, and so can leave to apply.
+func (w *walk) halt(ctx context.Context) bool {
+	switch why := w.r.paused(); {
+	case ctx.Err() != nil:
+		w.halted = msgNotStarted
+	case w.desk.yields():
+		w.halted = msgNotBegun
+	case why != "":
+		w.halted = say(msgPaused, why)
+	default:
+		w.halted = ""
+	}
+	return w.halted != ""
 }
 
 // settle books the outcomes of a batch. A change without an outcome is unknown:
@@ -206,6 +231,7 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	case inventory.StateDone:
 		log.Info("change done")
 		w.tellFollowers(t.Key)
+		w.desk.note(t.Change)
 	case inventory.StateRetry:
 		if !pause.Stop {
 			t.due = time.Now().Add(pause.Wait)
@@ -267,18 +293,18 @@ func (t *task) succeeded() bool {
 	return t.result.Blocked == "" && t.result.State == inventory.StateDone
 }
 
-// abandon marks what a stop kept from being started.
-func (w *walk) abandon(ctx context.Context) {
+// abandon marks what something kept from being started.
+func (w *walk) abandon() {
 	for _, t := range w.tasks {
 		if !t.finished {
 			t.finished = true
 			switch {
-			case ctx.Err() == nil: // only a circle of needs leaves work undone without a stop
-				t.result.Blocked = msgCircle
-			case t.running:
+			case t.running: // it was stopped, and waited for long enough
 				t.result.State, t.result.Error = inventory.StateUnknown, msgNoEnd
+			case w.halted == "": // only a circle of needs leaves work undone by itself
+				t.result.Blocked = msgCircle
 			case t.result.Attempts == 0:
-				t.result.Blocked = msgNotStarted
+				t.result.Blocked = w.halted
 			}
 		}
 	}

@@ -167,7 +167,7 @@ func TestApply(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				started := time.Now()
-				got := quiet(c.fake).apply(t.Context(), c.plan)
+				got := quiet(c.fake).apply(t.Context(), c.plan, nil)
 				if show(got) != c.want {
 					t.Errorf("got  %s\nwant %s", show(got), c.want)
 				}
@@ -187,7 +187,7 @@ func TestStopStartsNothingNewAndWaitsForWhatRuns(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		f := &fake{}
 		time.AfterFunc(500*time.Millisecond, stop)
-		got := show(quiet(f).apply(ctx, steps("a", "b a")))
+		got := show(quiet(f).apply(ctx, steps("a", "b a"), nil))
 		if want := "a done×1, b -stopped before it was started"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -201,7 +201,7 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 		r.Grace = 200 * time.Millisecond
 		time.AfterFunc(500*time.Millisecond, stop)
 		started := time.Now()
-		got := show(r.apply(ctx, steps("a")))
+		got := show(r.apply(ctx, steps("a"), nil))
 		if want := "a unknown×1"; got != want || time.Since(started) != 700*time.Millisecond {
 			t.Errorf("got %s after %s, want %s after 700ms", got, time.Since(started), want)
 		}
@@ -230,7 +230,7 @@ func TestStopDoesNotWaitForTheDeaf(t *testing.T) {
 		time.AfterFunc(time.Second, stop)
 		time.AfterFunc(time.Hour, func() { close(d.free) })
 		started := time.Now()
-		got := show(r.apply(ctx, steps("a", "b a")))
+		got := show(r.apply(ctx, steps("a", "b a"), nil))
 		if want := "a unknown×1, b -stopped before it was started"; got != want || time.Since(started) > time.Minute {
 			t.Errorf("got %s after %s, want %s", got, time.Since(started), want)
 		}
@@ -242,7 +242,7 @@ func TestPausedAppliesNothing(t *testing.T) {
 	f := &fake{}
 	r := quiet(f)
 	r.Paused = func() string { return "exams" }
-	if got := show(r.apply(t.Context(), steps("a"))); got != "a -paused: exams" || len(f.calls) > 0 {
+	if got := show(r.apply(t.Context(), steps("a"), nil)); got != "a -paused: exams" || len(f.calls) > 0 {
 		t.Errorf("got %s, %d calls", got, len(f.calls))
 	}
 }
@@ -306,7 +306,7 @@ func TestAPreparedCopyWidensTheClaim(t *testing.T) {
 		r.Systems = map[string]Managed{"sys": {System: w, Apply: ApplyAuto}}
 		p := r.prepare(steps(names...), inventory.Listing{})
 		started := time.Now()
-		r.apply(t.Context(), p)
+		r.apply(t.Context(), p, nil)
 		if took := time.Since(started); took != 4*time.Second {
 			t.Errorf("one copy and six clones took %s, want 4s: the copy, then three pairs", took)
 		}
@@ -324,7 +324,7 @@ func TestTheLongestPathBegins(t *testing.T) {
 		}
 		r := quiet(w.fake)
 		r.Systems = map[string]Managed{"sys": {System: w, Apply: ApplyAuto}}
-		r.apply(t.Context(), steps("a", "b", "y z", "z"))
+		r.apply(t.Context(), steps("a", "b", "y z", "z"), nil)
 		if got := strings.Join(w.calls, " "); got != "z a b y" {
 			t.Errorf("order %q, want %q: y waits for z, so z begins", got, "z a b y")
 		}

@@ -78,6 +78,8 @@ const (
 	StatusRunning StatusState = "running"
 	StatusSuccess StatusState = "success"
 	StatusFailed  StatusState = "failed"
+	// StatusCanceled is of what a newer commit took over.
+	StatusCanceled StatusState = "canceled"
 )
 
 // The contexts that provost writes.

@@ -38,6 +38,8 @@ func (p *Pass) Health(unit string) Health {
 		return Health{StatusPending, msgHealthNone}
 	case failed > 0:
 		return Health{StatusFailed, say(msgHealthFailed, failed)}
+	case p.Superseded != "":
+		return Health{StatusRunning, msgHealthWorking}
 	case blocked > 0:
 		return Health{StatusPending, say(msgHealthBlocked, blocked)}
 	case unit == "" && len(p.Unknown) > 0:

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -44,12 +45,11 @@ func (h *History) Find(id string) (*Pass, bool) {
 }
 
 func (p *Pass) proposal(commit string) bool {
-	for _, q := range p.Proposals {
-		if len(commit) >= 7 && strings.HasPrefix(q.Commit, commit) {
-			return true
-		}
+	if len(commit) < 7 {
+		return false
 	}
-	return false
+	at := func(q ProposalPass) bool { return strings.HasPrefix(q.Commit, commit) }
+	return slices.ContainsFunc(p.Proposals, at) || p.Newer != nil && at(*p.Newer)
 }
 
 // All are the kept passes, newest first.

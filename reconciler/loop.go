@@ -8,9 +8,11 @@ import (
 // Run makes passes until ctx ends: one at once, one whenever trigger tells that
 // something may have changed, when the calendar lets something go out, and one
 // after every interval. A trigger during a pass asks for one more; many ask for no
-// more than that.
+// more than that. While a pass applies, both also let it answer who comes: see [desk].
 func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-chan struct{}) {
+	r.calls, r.interval = trigger, interval
 	for ctx.Err() == nil {
+		r.called = false
 		var pass *Pass
 		var err error
 		if fault := r.guarded("a pass", func() { pass, err = r.RunOnce(ctx) }); fault != nil {
@@ -30,8 +32,11 @@ func (r *Reconciler) Run(ctx context.Context, interval time.Duration, trigger <-
 }
 
 // pause is how long to wait for the next pass: the interval, or less where the
-// calendar asks for one sooner.
+// calendar asks for one sooner, or somebody has asked already.
 func (r *Reconciler) pause(pass *Pass, interval time.Duration) time.Duration {
+	if r.called {
+		return 0
+	}
 	if pass == nil || pass.Wakes.IsZero() {
 		return interval
 	}

@@ -41,6 +41,8 @@ const (
 	msgPaused     = "paused: %s"
 	msgWaiting    = "%d of %d changes wait: %s"
 	msgStopped    = "stopped after %d of %d changes; the next pass goes on"
+	msgSuperseded = "superseded by %s after %d of %d changes"
+	msgSoFar      = "while %s is applied: %s"
 )
 
 // Why a change was not made, as far as the reconciler itself says so.
@@ -55,6 +57,7 @@ const (
 	msgNoEnd      = "it did not end when provost stopped"
 	msgFault      = "cannot go on with %s: a fault in provost itself; its log says where"
 	msgNotStarted = "stopped before it was started"
+	msgNotBegun   = "a newer commit came before it was started"
 	msgShut       = "its time was over before it could begin; it waits for the next one"
 	msgNoWindow   = "no window of campus.yaml names reboot"
 	msgEndDoubted = "the end of %s (%s) was written down only lately: it needs an approval until %s, and none from then on"
@@ -183,7 +186,16 @@ func applyingStatus(changes int) Status {
 	return Status{ContextApply, StatusRunning, say(msgApplying, plural(changes, "change")), ""}
 }
 
+// soFar says of a plan that it was made while another commit is applied.
+func soFar(s Status, commit string) Status {
+	s.Description = say(msgSoFar, short(commit), s.Description)
+	return s
+}
+
 func applyStatus(pass *Pass, paused string) Status {
+	if pass.Superseded != "" {
+		return Status{ContextApply, StatusCanceled, say(msgSuperseded, short(pass.Superseded), pass.Changed(), len(pass.Results)), ""}
+	}
 	if pass.Stopped {
 		return Status{ContextApply, StatusPending, say(msgStopped, pass.Changed(), len(pass.Results)), ""}
 	}

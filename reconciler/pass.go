@@ -32,6 +32,7 @@ type Pass struct {
 	Finished time.Time `json:"finished,omitzero"`
 
 	Refused    []Refusal           `json:"refused,omitempty"` // newer commits that are not believed
+	Newer      *ProposalPass       `json:"newer,omitempty"`   // what was answered on a newer commit while this one was applied
 	Problems   []projects.Problem  `json:"problems,omitempty"`
 	Unknown    []inventory.Unknown `json:"unknown,omitempty"`
 	Plan       plan.Plan           `json:"plan"`
@@ -45,7 +46,9 @@ type Pass struct {
 	Units    map[string]int `json:"units"`    // declared machines by cohort and project
 	Error    string         `json:"error,omitempty"`
 	Stopped  bool           `json:"stopped,omitempty"` // before everything was applied
-	Wakes    time.Time      `json:"wakes,omitzero"`    // when the calendar lets more go out, or ends a cohort
+	// Superseded is the newer commit for which it was stopped.
+	Superseded string    `json:"superseded,omitempty"`
+	Wakes      time.Time `json:"wakes,omitzero"` // when the calendar lets more go out, or ends a cohort
 }
 
 // Result is what became of one step: an outcome, or what it was blocked by.

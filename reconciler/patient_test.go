@@ -57,7 +57,7 @@ func TestWhatNobodyWaitsForTravelsTogether(t *testing.T) {
 			r.Watch = func(p Progress) {
 				waited = waited || slices.ContainsFunc(p.Waiting, func(w Wait) bool { return w.For == "others to travel with" })
 			}
-			for _, result := range r.apply(t.Context(), moving(c.n, c.needed)) {
+			for _, result := range r.apply(t.Context(), moving(c.n, c.needed), nil) {
 				if result.State != inventory.StateDone {
 					t.Errorf("%+v: %+v", c, result)
 				}
@@ -75,13 +75,13 @@ func TestPatienceEnds(t *testing.T) {
 		o, y := &office{fake{batch: 100}}, &yard{fake{answers: map[inventory.Key][]inventory.State{"yard/guest/001": {inventory.StateFailed}}}}
 		r := quiet(nil)
 		r.Systems = map[string]Managed{"office": {System: o}, "yard": {System: y}}
-		r.apply(t.Context(), moving(2, 0))
+		r.apply(t.Context(), moving(2, 0), nil)
 		if !slices.Equal(o.calls, []string{"000"}) {
 			t.Errorf("calls %q", o.calls)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(5500*time.Millisecond, stop)
-		for _, result := range r.apply(ctx, moving(10, 0)) {
+		for _, result := range r.apply(ctx, moving(10, 0), nil) {
 			if result.State == inventory.StateUnknown {
 				t.Errorf("%+v", result)
 			}

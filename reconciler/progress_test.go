@@ -24,7 +24,7 @@ func watched(ctx context.Context, system System, f *fake, p plan.Plan) []Progres
 	r.Systems["sys"] = Managed{System: system}
 	var seen []Progress
 	r.Watch = func(p Progress) { seen = append(seen, p) }
-	r.apply(ctx, p)
+	r.apply(ctx, p, nil)
 	return seen
 }
 
@@ -100,7 +100,7 @@ func TestWatchersAreNotFlooded(t *testing.T) {
 		words, events := 0, 0
 		var last Progress
 		r.Watch = func(p Progress) { words, events, last = words+1, events+len(p.Events), p }
-		r.apply(t.Context(), steps("a"))
+		r.apply(t.Context(), steps("a"), nil)
 		if words > 13 || words < 9 || events != c.n+1 || last.Done != 1 {
 			t.Errorf("%d words with %d events in a second, in the end %+v", words, events, last)
 		}
@@ -131,7 +131,7 @@ func TestABatchIsTriedAgainTogether(t *testing.T) {
 		}
 		r := quiet(f)
 		r.Retry = DefaultBackoff
-		r.apply(t.Context(), steps("a", "b", "c", "d"))
+		r.apply(t.Context(), steps("a", "b", "c", "d"), nil)
 		if want := []string{"a+b+c+d", "a+b+c", "a+b+c"}; !slices.Equal(f.calls, want) {
 			t.Errorf("calls %q, want %q", f.calls, want)
 		}

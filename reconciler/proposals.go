@@ -14,18 +14,16 @@ import (
 // and answers on its head commit. Nothing of a request is ever applied, and its
 // rules are those of the target branch: a request cannot admit itself.
 func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snapshot, live inventory.Listing, ours plan.Plan) {
-	proposals, err := r.Source.Proposals(ctx, base)
-	if err != nil {
-		r.Log.Warn("merge requests unread", "error", err)
+	proposals, ok := r.proposals(ctx, base)
+	if !ok {
 		return
 	}
-	judge := r.owners(base)
+	b := r.bench(base, live, ours, pass.Problems)
 	for _, p := range proposals {
 		if p.Commit == base.Commit {
 			continue // merged, though its forge has yet to notice: the pass itself answers on it
 		}
-		answer := r.answerProposal(ctx, p, base, live, ours, pass.Problems, judge)
-		pass.Proposals = append(pass.Proposals, answer)
+		pass.Proposals = append(pass.Proposals, r.answerProposal(ctx, p, b))
 	}
 	r.forgetRequests(proposals)
 	if len(proposals) > 0 {
@@ -33,7 +31,30 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 	}
 }
 
-func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapshot, live inventory.Listing, ours plan.Plan, known []projects.Problem, judge hand) ProposalPass {
+// proposals are the open merge requests; false where nobody can tell.
+func (r *Reconciler) proposals(ctx context.Context, base Snapshot) ([]Proposal, bool) {
+	proposals, err := r.Source.Proposals(ctx, base)
+	if err != nil {
+		r.Log.Warn("merge requests unread", "error", err)
+	}
+	return proposals, err == nil
+}
+
+// bench is what merge requests are held against.
+type bench struct {
+	base  Snapshot
+	live  inventory.Listing
+	ours  plan.Plan          // what the branch itself changes
+	known []projects.Problem // and what is wrong with it
+	judge hand
+}
+
+func (r *Reconciler) bench(base Snapshot, live inventory.Listing, ours plan.Plan, known []projects.Problem) bench {
+	return bench{base, live, ours, known, r.owners(base)}
+}
+
+func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, b bench) ProposalPass {
+	live, ours := b.live, b.ours
 	answer := ProposalPass{ID: p.ID, Title: p.Title, URL: p.URL, Commit: p.Commit, Problem: p.Problem}
 	write := func(s Status) { answer.Statuses = setStatus(answer.Statuses, r.write(ctx, p.Commit, s)) }
 	if p.Problem != "" {
@@ -41,12 +62,12 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 		return answer
 	}
 	if p.Fork {
-		live, ours = r.asDeclared(base), plan.Plan{}
+		live, ours = r.asDeclared(b.base), plan.Plan{}
 	}
 	campus := projects.LoadAt(p.Tree, r.now())
 	desired := campus.Desired(live.Items)
 	problems := slices.Concat(rulesProblems(p), desired.Problems)
-	answer.Problems = slices.DeleteFunc(problems, func(q projects.Problem) bool { return slices.Contains(known, q) })
+	answer.Problems = slices.DeleteFunc(problems, func(q projects.Problem) bool { return slices.Contains(b.known, q) })
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(campus, desired, live)
@@ -55,12 +76,12 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, base Snapsh
 	} else if r.hear(ctx, p, whole.Held) {
 		whole = r.plan(campus, desired, live)
 	}
-	judged := base // the branch's rules, and the request's author
+	judged := b.base // the branch's rules, and the request's author
 	judged.Author = p.Author
 	verdict := r.judge(ctx, judged, whole, desired, live)
 	answer.Plan = without(verdict.Plan, ours)
 	write(requestPlanStatus(answer.Plan, p.Fork))
-	answer.Violations = slices.Concat(judge(ctx, p), about(verdict.Violations, answer.Plan))
+	answer.Violations = slices.Concat(b.judge(ctx, p), about(verdict.Violations, answer.Plan))
 	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
 	return answer
 }

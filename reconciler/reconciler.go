@@ -69,6 +69,11 @@ type Reconciler struct {
 	// which the first steps of another pass over it must not hide again.
 	Answered string
 	barred   string          // why this turn may apply nothing, or ""
+	calls    <-chan struct{} // and interval: of the loop, for the desks of its passes
+	interval time.Duration
+	called   bool            // somebody came while a pass applied: another is due
+	foretold string          // the commit on which a desk answered
+	wound    time.Duration   // how long the last pass took to wind down; 0 where it did not
 	memory   projects.Memory // of what the branch declared in the last pass
 	noted    noted           // by earlier passes
 	last     standing        // of the last pass
@@ -108,7 +113,8 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	r.answerProposals(ctx, pass, snapshot, live, verdict.Plan)
 
 	r.useApprovals(verdict.Plan, live)
-	results := r.apply(ctx, verdict.Plan)
+	desk := r.desk(pass, snapshot, campus, live)
+	results := r.apply(ctx, verdict.Plan, desk) // while the desk answers who comes
 	r.applied(ctx, pass, results)
 	r.noteDone(desired, verdict.Plan, results)
 	r.remember(campus, pass)

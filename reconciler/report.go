@@ -63,8 +63,15 @@ func (r *Reconciler) applied(ctx context.Context, pass *Pass, results []Result) 
 		r.publish(pass)
 		return
 	}
+	left := pass.Changed() < len(pass.Plan.Ready())
+	switch {
+	case !left:
+		pass.Superseded = ""
+	case pass.Superseded != "":
+		pass.Stopped = true
+	}
 	if pass.Changed()+pass.Failed() > 0 {
-		pass.Stopped = ctx.Err() != nil && pass.Changed() < len(pass.Plan.Ready())
+		pass.Stopped = pass.Stopped || left && ctx.Err() != nil
 		ctx = context.WithoutCancel(ctx)
 	}
 	r.status(ctx, pass, applyStatus(pass, r.paused()))

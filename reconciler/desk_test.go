@@ -1,0 +1,311 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/projects"
+)
+
+// slow is a memory whose changes take a minute each, so many at once.
+type slow struct {
+	memory
+	width int
+	begun []string // in order
+}
+
+func (s *slow) Apply(ctx context.Context, changes []inventory.Change, tell func(inventory.Event)) []inventory.Outcome {
+	s.mu.Lock()
+	s.begun = append(s.begun, string(changes[0].Key))
+	s.mu.Unlock()
+	select {
+	case <-time.After(time.Minute):
+		return s.memory.Apply(ctx, changes, tell)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (s *slow) Claims(inventory.Change) []inventory.Claim {
+	return []inventory.Claim{{Name: "worker", Limit: s.width}}
+}
+
+// forge is a source that people push to while it is read.
+type forge struct {
+	mu        sync.Mutex
+	commit    string
+	trees     map[string]projects.Tree
+	proposals []Proposal
+	refused   []Refusal
+	down      bool
+	statuses  []string // "commit context state" and what it says
+	at        map[string]time.Time
+}
+
+func (f *forge) Latest(context.Context) (Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return Snapshot{}, errors.New("no route to host")
+	}
+	return Snapshot{Commit: f.commit, Branch: "main", Author: "Camille", Tree: f.trees[f.commit], Refused: f.refused}, nil
+}
+
+func (f *forge) Proposals(context.Context, Snapshot) ([]Proposal, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.proposals), nil
+}
+
+func (f *forge) SetStatus(_ context.Context, commit string, s Status) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	text := fmt.Sprintf("%s %s %s: %s", commit[:4], strings.TrimPrefix(s.Context, "provost/"), s.State, s.Description)
+	f.statuses = append(f.statuses, text)
+	f.at[text] = time.Now()
+	return nil
+}
+
+// on are the statuses of a commit, in order.
+func (f *forge) on(commit string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.statuses), func(s string) bool { return !strings.HasPrefix(s, commit) })
+}
+
+func (f *forge) push(commit string, files map[string]string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.commit, f.trees[commit] = commit, tree(files)
+}
+
+// town is a daemon that takes a minute for each change, with somebody at its forge.
+type town struct {
+	*Reconciler
+	forge  *forge
+	cri    *slow
+	passes []*Pass // as they ended
+	calls  chan struct{}
+	mu     sync.Mutex
+}
+
+const (
+	first  = "1111000011110000"
+	second = "2222000022220000"
+	third  = "3333000033330000"
+)
+
+// visit lets a daemon begin to apply the first commit, and somebody come after ten
+// seconds; it ends when until says so, which is asked every second.
+func visit(t *testing.T, files map[string]string, come func(*town)) *town {
+	t.Helper()
+	h := newHouse(files)
+	w := &town{Reconciler: h.Reconciler, calls: make(chan struct{}, 1),
+		forge: &forge{commit: first, trees: map[string]projects.Tree{first: tree(files)}, at: map[string]time.Time{}},
+		cri:   &slow{memory: memory{things: map[inventory.Key]inventory.Resource{}}, width: 2},
+	}
+	w.Source, w.PublicURL, w.Answered = w.forge, "", "before"
+	w.Systems["cri"] = Managed{System: w.cri, Apply: ApplyAuto, Prune: true}
+	w.History = func(p *Pass) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if p.Stage == StageDone {
+			w.passes = append(w.passes, p)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { w.Run(ctx, time.Hour, w.calls); close(ended) }()
+	time.Sleep(10 * time.Second)
+	come(w)
+	stop()
+	<-ended
+	return w
+}
+
+func (w *town) call() { w.calls <- struct{}{} }
+
+// ended are the passes that have.
+func (w *town) ended() []*Pass {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.passes)
+}
+
+func (w *town) begun() int {
+	w.cri.mu.Lock()
+	defer w.cri.mu.Unlock()
+	return len(w.cri.begun)
+}
+
+func names(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("m%02d", i))
+	}
+	return list
+}
+
+func want(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n  %s\nwant\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func TestARequestIsAnsweredWhileAPassApplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(6)...)}
+		w := visit(t, files, func(w *town) {
+			time.Sleep(time.Minute) // two machines stand, two are being made
+			w.forge.mu.Lock()
+			changed := map[string]string{"projects/a.yaml": project(names(6)...), "projects/b.yaml": strings.ReplaceAll(project("web"), "10.0.0.10", "10.0.0.99")}
+			w.forge.proposals = []Proposal{{ID: "!7", Commit: second, Tree: tree(changed), Changed: []string{"projects/b.yaml"}}}
+			w.forge.mu.Unlock()
+			w.call()
+			synctest.Wait()
+			want(t, "the request", w.forge.on("2222"), []string{
+				"2222 validate pending: seen; the answer follows", "2222 plan pending: seen; the answer follows", "2222 policy pending: seen; the answer follows",
+				"2222 validate success: 3 files, 7 machines", "2222 plan success: create 1 guest, 1 power, 1 record", "2222 policy success: no rule objects",
+			})
+			if n := len(w.ended()); n != 0 {
+				t.Errorf("%d passes have ended: the answer came too late", n)
+			}
+			time.Sleep(time.Hour)
+			if passes := w.ended(); len(passes) < 2 || !passes[0].Converged() || passes[0].Superseded != "" || len(passes[0].Proposals) != 1 {
+				t.Errorf("the pass did not end as if nobody had come, with another after it: %d passes, %+v", len(passes), passes[0])
+			}
+		})
+		for _, key := range w.cri.begun {
+			if strings.Contains(key, "web") {
+				t.Errorf("%s was begun, and only a request wants it", key)
+			}
+		}
+	})
+}
+
+// What mends a wrong commit takes effect within a task's length.
+func TestANewerCommitTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		right := project(names(20)...)
+		wrong := map[string]string{"projects/a.yaml": strings.ReplaceAll(right, "memory: 512", "memory: 512000")}
+		visit(t, wrong, func(w *town) {
+			time.Sleep(time.Minute)
+			w.forge.push(second, map[string]string{"projects/a.yaml": right})
+			w.call()
+			synctest.Wait()
+			want(t, "the newer commit", w.forge.on("2222"), []string{
+				"2222 validate pending: seen; the answer follows", "2222 plan pending: seen; the answer follows", "2222 policy pending: seen; the answer follows",
+				"2222 validate success: 2 files, 20 machines", "2222 plan success: while 111100001111 is applied: create 18 guests, 20 power; update 2 guests",
+				"2222 policy success: no rule objects",
+			})
+			before := w.begun()
+			time.Sleep(time.Minute)
+			passes := w.ended()
+			if len(passes) != 1 || !passes[0].Stopped || passes[0].Superseded != second || passes[0].Converged() || passes[0].Failed() > 0 {
+				t.Fatalf("the pass did not wind down: %d, %+v", len(passes), passes)
+			}
+			if n := w.begun(); n < before || n > before+4 {
+				t.Errorf("%d changes had begun, and now %d", before, n)
+			}
+			for _, r := range passes[0].Results {
+				if r.Blocked != "" && r.Blocked != msgNotBegun && !strings.HasPrefix(r.Blocked, "waits for") {
+					t.Errorf("%s: %s", r.Key, r.Blocked)
+				}
+			}
+			time.Sleep(time.Hour)
+			statuses := w.forge.on("1111")
+			if last := statuses[len(statuses)-1]; last != fmt.Sprintf("1111 apply canceled: superseded by 222200002222 after %d of %d changes", passes[0].Changed(), len(passes[0].Results)) {
+				t.Errorf("the first commit ends with %q", last)
+			}
+			statuses = w.forge.on("2222")
+			if slices.Contains(statuses[6:], "2222 plan pending: seen; the answer follows") || !strings.HasPrefix(statuses[len(statuses)-1], "2222 apply ") {
+				t.Errorf("the second commit: %q", statuses)
+			}
+		})
+	})
+}
+
+func TestACommitThatPlansTheSameDisturbsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(6)...)}
+		visit(t, files, func(w *town) {
+			w.forge.push(second, map[string]string{"projects/a.yaml": "# a word\n" + project(names(6)...)})
+			w.call()
+			time.Sleep(time.Hour)
+			if passes := w.ended(); len(passes) < 2 || !passes[0].Converged() || passes[0].Commit != first || passes[1].Commit != second {
+				t.Errorf("%d passes, %+v", len(passes), passes[0])
+			}
+		})
+	})
+}
+
+// However often somebody pushes, work goes on for at least half of the time.
+func TestAStormOfPushesDoesNotStarveTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := names(20)
+		visit(t, map[string]string{"projects/a.yaml": project(all...)}, func(w *town) {
+			for i := range 600 { // as long as the work takes twice, with each second another commit
+				text := strings.Replace(project(all...), "memory: 512", fmt.Sprintf("memory: %d", 1024+i), 1)
+				w.forge.push(fmt.Sprintf("%04d000000000000", i+3000), map[string]string{"projects/a.yaml": text})
+				select {
+				case w.calls <- struct{}{}:
+				default:
+				}
+				time.Sleep(2 * time.Second)
+			}
+			w.cri.mu.Lock()
+			defer w.cri.mu.Unlock()
+			if n := len(w.cri.things); n < 18 {
+				t.Errorf("%d things were made in twenty minutes, of 40 that fit", n)
+			}
+		})
+	})
+}
+
+func TestAPauseWindsAPassDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		why := ""
+		f := &slow{memory: memory{things: map[inventory.Key]inventory.Resource{}}, width: 1}
+		h := newHouse(map[string]string{"projects/a.yaml": project(names(5)...)})
+		h.Systems["cri"] = Managed{System: f, Apply: ApplyAuto, Prune: true}
+		h.Paused = func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return why
+		}
+		time.AfterFunc(90*time.Second, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			why = "exams"
+		})
+		began := time.Now()
+		pass := h.pass(t)
+		if took := time.Since(began); took != 2*time.Minute || len(f.begun) != 2 {
+			t.Errorf("it took %s and began %d changes, want 2 in two minutes", took, len(f.begun))
+		}
+		if s := h.repo.last(pass.Commit)[ContextApply]; s.State != StatusPending || s.Description != "paused: exams" {
+			t.Errorf("the status is %+v", s)
+		}
+	})
+}
+
+func TestAStopEndsTheDeskToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := visit(t, map[string]string{"projects/a.yaml": project(names(6)...)}, func(w *town) {
+			w.forge.push(second, map[string]string{"projects/a.yaml": project("m00")})
+			w.call()
+		})
+		if passes := w.ended(); len(passes) != 1 {
+			t.Errorf("%d passes ended", len(passes))
+		}
+	}) // which demands that no goroutine is left
+}

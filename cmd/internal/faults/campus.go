@@ -34,6 +34,7 @@ type Campus struct {
 	servers map[string]*winsim.Server // by address
 	// strangers are machines that somebody else made.
 	strangers []pvesim.Guest
+	edited    map[int]string // memory that was changed by hand, by VMID
 	stops     []func()
 }
 
@@ -49,21 +50,29 @@ const (
 	osTemplate      = "debian-12-standard_12.7-1_amd64.tar.zst"
 )
 
-// Open starts the doubles, in dir and in memory. repo is a bare repository whose
-// branch main holds the declarations.
+// Open starts the doubles, in dir and in memory. repo is a bare repository, of which
+// the campus takes a copy.
 func Open(dir, repo string) (c *Campus, err error) {
-	c = &Campus{dir: dir, repo: repo, net: &memnet.Network{}, servers: map[string]*winsim.Server{}}
+	c = &Campus{dir: dir, repo: filepath.Join(dir, "campus.git"), net: &memnet.Network{}, servers: map[string]*winsim.Server{}, edited: map[int]string{}}
 	defer func() {
 		if err != nil {
 			c.Close()
 		}
 	}()
+	if err := os.CopyFS(c.repo, os.DirFS(repo)); err != nil {
+		return nil, fmt.Errorf("cannot open the campus: %w", err)
+	}
 	for _, start := range []func() error{c.startProxmox, c.startWindows, c.startGitLab} {
 		if err := start(); err != nil {
 			return nil, fmt.Errorf("cannot open the campus: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// Push moves the branch main to a commit.
+func (c *Campus) Push(commit string) error {
+	return os.WriteFile(filepath.Join(c.repo, "refs", "heads", "main"), []byte(commit+"\n"), 0o644)
 }
 
 // Close stops the doubles.

@@ -8,10 +8,10 @@
 // let its task fail, or end the process there. Everything runs in virtual time,
 // one bubble of testing/synctest a case.
 //
-// To add a way to fail, add a [Fault] and what it does to the three kinds of
-// call: an HTTP exchange (courier.go), a connection (dial.go), and a look at the
-// repository (repository.go). To add a system, dial it or carry its requests
-// through the Wire in process.go, and count what it holds in inspect.go.
+// To add a way to fail, add a [Fault] and what it does to the two kinds of
+// call: an HTTP exchange (courier.go) and a connection (dial.go). To add a system,
+// dial it or carry its requests through the Wire in clients.go, and count what it
+// holds in inspect.go.
 //
 // The package refuses to know how provost mends anything: it looks only at what
 // stands in the doubles afterwards.

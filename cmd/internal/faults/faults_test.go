@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"github.com/provost-dev/provost/policies"
 )
 
 var (
@@ -18,26 +20,46 @@ var (
 	all  = os.Getenv("PROVOST_FAULTS") == "all"
 )
 
-// TestKillItAnywhere repeats an apply once for every call and fault.
+// rules judge for all processes. They are made once, for that takes longer than a case.
+var rules = policies.New(slog.New(slog.DiscardHandler))
+
+// act is an apply that is repeated.
+type act struct {
+	repo   string
+	past   []string
+	commit string
+	meddle func(*Campus) error
+	Reference
+}
+
+// theCase is an act with what goes wrong in it.
+type theCase struct {
+	act     *act
+	strikes []Strike
+}
+
+// TestKillItAnywhere repeats two applies once for every call and fault: that of a
+// first semester, and of a second one in which some have left and some drifted.
 func TestKillItAnywhere(t *testing.T) {
-	repo, commit := repositoryOf(t, declarations(20))
-	var ref Reference
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		if ref, err = newTrial(t, repo, commit).Record(); err != nil {
-			t.Fatal(err)
-		}
-	})
-	cases := casesOf(ref.Points, 1)
+	first, second := firstSemester(t), secondSemester(t)
+	for _, a := range []*act{first, second} {
+		synctest.Test(t, func(t *testing.T) {
+			var err error
+			if a.Reference, err = a.trial(t).Record(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	cases := casesOf(1, first, second)
 	var broken, missed, next atomic.Int64
 	t.Run("cases", func(t *testing.T) {
 		for worker := range 4 {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
 				for n := next.Add(1) - 1; n < int64(len(cases)); n = next.Add(1) - 1 {
-					strikes := NewStrikes(cases[n]...)
-					if err := try(t, repo, commit, ref, n%2 == 0, strikes); err != nil {
-						t.Errorf("%v: %v", cases[n], err)
+					strikes := NewStrikes(cases[n].strikes...)
+					if err := cases[n].act.try(t, n%2 == 0, strikes); err != nil {
+						t.Errorf("%v: %v", cases[n].strikes, err)
 						broken.Add(1)
 					}
 					missed.Add(int64(strikes.Left()))
@@ -45,10 +67,15 @@ func TestKillItAnywhere(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("faults: points=%d cases=%d broken=%d", len(ref.Points), len(cases), broken.Load())
+	t.Logf("faults: points=%d cases=%d broken=%d", len(first.Points)+len(second.Points), len(cases), broken.Load())
 	if missed.Load() > int64(3+len(cases)/20) {
 		t.Errorf("%d of %d faults met no call: the points do not tell calls apart", missed.Load(), len(cases))
 	}
+}
+
+func firstSemester(t *testing.T) *act {
+	repo, commits := repositoryOf(t, semester{students: 20})
+	return &act{repo: repo, commit: commits[0]}
 }
 
 // mostCases are all faults at all points, and as many pairs as there is room for.
@@ -57,8 +84,23 @@ const mostCases = 2000
 // casesOf are one case for each point and fault, and pairs of them, all in an order
 // that seed gives. Without PROVOST_FAULTS=all there is one case for each point, each
 // with the fault whose turn it is; in short mode a part of these.
-func casesOf(points []Point, seed uint64) (cases [][]Strike) {
-	for i, p := range points {
+func casesOf(seed uint64, acts ...*act) (cases []theCase) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, a := range acts {
+		single := a.singles()
+		cases = append(cases, single...)
+		for n := len(single); all && *only == "" && n < mostCases/len(acts); n++ {
+			one, other := single[rng.IntN(len(single))], single[rng.IntN(len(single))]
+			cases = append(cases, theCase{a, slices.Concat(one.strikes, other.strikes)})
+		}
+	}
+	rng.Shuffle(len(cases), func(i, k int) { cases[i], cases[k] = cases[k], cases[i] })
+	return cases
+}
+
+// singles are the cases of one fault.
+func (a *act) singles() (cases []theCase) {
+	for i, p := range a.Points {
 		for k, f := range Faults {
 			one := Strike{p, f}
 			mine := all || (i+k)%len(Faults) == 0 && !(testing.Short() && i%8 != 0)
@@ -66,29 +108,24 @@ func casesOf(points []Point, seed uint64) (cases [][]Strike) {
 				mine = regexp.MustCompile(*only).MatchString(one.String())
 			}
 			if mine && f.Fits(p) {
-				cases = append(cases, []Strike{one})
+				cases = append(cases, theCase{a, []Strike{one}})
 			}
 		}
 	}
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for n := len(cases); all && *only == "" && len(cases) < mostCases; {
-		cases = append(cases, slices.Concat(cases[rng.IntN(n)], cases[rng.IntN(n)]))
-	}
-	rng.Shuffle(len(cases), func(i, k int) { cases[i], cases[k] = cases[k], cases[i] })
 	return cases
 }
 
-func try(t *testing.T, repo, commit string, ref Reference, restart bool, strikes *Strikes) (err error) {
+func (a *act) try(t *testing.T, restart bool, strikes *Strikes) (err error) {
 	synctest.Test(t, func(t *testing.T) {
-		trial := newTrial(t, repo, commit)
-		trial.Reference, trial.Restart = ref, restart
+		trial := a.trial(t)
+		trial.Reference, trial.Restart = a.Reference, restart
 		err = trial.Run(strikes)
 	})
 	return err
 }
 
-func newTrial(t *testing.T, repo, commit string) *Trial {
-	c, err := Open(t.TempDir(), repo)
+func (a *act) trial(t *testing.T) *Trial {
+	c, err := Open(t.TempDir(), a.repo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,5 +134,5 @@ func newTrial(t *testing.T, repo, commit string) *Trial {
 	if *only != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return &Trial{Campus: c, Commit: commit, Dir: t.TempDir(), Log: log}
+	return &Trial{Campus: c, Past: a.past, Meddle: a.meddle, Commit: a.commit, Dir: t.TempDir(), Policy: rules, Log: log}
 }

@@ -1,28 +1,66 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// declarations are a campus of 20 students in two cohorts and of two projects:
-// clones of a desktop whose MAC is let in, plain containers with a reserved
-// address and records, a web server with an alias, and two machines.
-func declarations(students int) map[string]string {
+// semester is what a campus declares: students in two cohorts, a web server with an
+// alias, and two machines.
+type semester struct {
+	students int
+	gone     []string // logins of those who have left
+	wiki, tp int      // MiB of memory; 2048 and 1024 unless told
+	noAlias  bool
+	resolver string // of the wiki, which takes it at its next start
+	campus   string // more of campus.yaml
+}
+
+// declarations are a campus of so many students in its first semester.
+func declarations(students int) map[string]string { return semester{students: students}.files() }
+
+// names are those of all machines that are declared.
+func (s semester) names() []string {
+	names := []string{"wiki.srv.isima.fr", "tp-01.srv.isima.fr", "tp-02.srv.isima.fr"}
+	for i := 1; i <= s.students; i++ {
+		if login := fmt.Sprintf("s%02d", i); !slices.Contains(s.gone, login) {
+			names = append(names, "vm-"+login)
+		}
+	}
+	return names
+}
+
+// files are the declarations: clones of a desktop whose MAC is let in, plain
+// containers with a reserved address and records, of which none is kept when its
+// student leaves, and the machines of two projects.
+func (s semester) files() map[string]string {
 	zz1, zz2 := "", ""
-	for i := 1; i <= students; i++ {
-		line := fmt.Sprintf("- {login: s%02d, name: Student %d}\n", i, i)
-		if i%3 == 0 {
+	for i := 1; i <= s.students; i++ {
+		login := fmt.Sprintf("s%02d", i)
+		line := fmt.Sprintf("- {login: %s, name: Student %d}\n", login, i)
+		switch {
+		case slices.Contains(s.gone, login):
+		case i%3 == 0:
 			zz2 += line
-		} else {
+		default:
 			zz1 += line
 		}
 	}
+	wiki := fmt.Sprintf("memory: %d", cmp.Or(s.wiki, 2048))
+	if !s.noAlias {
+		wiki += ", cname: [docs]"
+	}
+	if s.resolver != "" {
+		wiki += ", reboot: now, nameserver: " + s.resolver
+	}
 	return map[string]string{
+		"policies/limits.yaml": limits(s.students), "policies/desks.rego": desks,
 		"campus.yaml": `apiVersion: provost/v1
 kind: Campus
 name: isima
@@ -37,7 +75,7 @@ zones:
   srv.isima.fr: {system: ad}
   84.10.in-addr.arpa: {system: ad}
   79.10.in-addr.arpa: {system: ad}
-`,
+` + s.campus,
 		"cohorts/zz1.yaml": `apiVersion: provost/v1
 kind: Cohort
 title: ZZ1
@@ -49,42 +87,82 @@ students:
 kind: Cohort
 title: ZZ2
 cluster: cri
+retain: 0
 template: {kind: ct, base: "images:debian-12-standard", hostname: "vm-{login}", cores: 1, memory: 512, disk: 4, bridge: labs, zone: etu.isima.fr, dhcp: reserve, dns: managed}
 students:
 ` + zz2,
 		"projects/wiki.yaml": `cluster: cri
 ct:
-- {hostname: wiki.srv.isima.fr, base: desktop, cores: 2, memory: 2048, disk: 8, net0: servers, ip: 10.79.0.71/24, power: running, cname: [docs]}
+- {hostname: wiki.srv.isima.fr, base: desktop, cores: 2, disk: 8, net0: servers, ip: 10.79.0.71/24, power: running, ` + wiki + `}
 `,
-		"projects/cloud.yaml": `cluster: cri
+		"projects/cloud.yaml": fmt.Sprintf(`cluster: cri
 vm:
-- {hostname: "tp-{n:02}.srv.isima.fr", base: cloud, clone: linked, count: 2, cores: 2, memory: 1024, disk: 4, net0: servers, ip: 10.79.0.81}
-`,
+- {hostname: "tp-{n:02}.srv.isima.fr", base: cloud, clone: linked, count: 2, cores: 2, memory: %d, reboot: now, disk: 4, net0: servers, ip: 10.79.0.81}
+`, cmp.Or(s.tp, 1024)),
 	}
 }
 
-// repositoryOf makes a bare repository whose branch main holds the files.
-func repositoryOf(t *testing.T, files map[string]string) (dir, commit string) {
+// limits leave room for what is declared and for nothing else: a machine that
+// stands twice, or is counted twice, finds none.
+func limits(students int) string {
+	return fmt.Sprintf(`apiVersion: provost/v1
+kind: Limits
+quotas:
+  student: {default: {guests: 1, cores: 2, memory: 1 GiB, disk: 8 GiB}}
+  project: {default: {guests: 2, memory: 4 GiB, disk: 8 GiB}}
+  cluster: {except: {cri: {guests: %d}}}
+allow:
+- {for: cohort/*, nodes: [pve*], storages: [disks], bridges: [students, labs], bases: [desktop, "images:debian-*"], zones: [etu.isima.fr]}
+- {for: project/*, bridges: [servers]}
+names:
+- {for: cohort/*, like: "vm-{student}"}
+- {for: project/*, like: "*.srv.isima.fr"}
+`, students+3)
+}
+
+// desks is a rule of the campus's own.
+const desks = `# METADATA
+# title: Desks
+# description: What students may have their machines do.
+package campus.desks
+
+# METADATA
+# title: A student's machine that starts with its node
+# description: Only servers start by themselves.
+deny contains {"msg": "only servers start with their node", "id": c.id, "meta": rego.metadata.rule()} if {
+	some c in input.plan.changes
+	c.kind == "guest"
+	c.owner.student != ""
+	c.after.onboot == 1
+}
+`
+
+// repositoryOf makes a bare repository whose branch main has a commit for each
+// semester, the last of which it is at.
+func repositoryOf(t *testing.T, semesters ...semester) (dir string, commits []string) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not on PATH (Debian package git)")
 	}
 	work := t.TempDir()
 	dir = filepath.Join(t.TempDir(), "campus.git")
-	for name, text := range files {
-		path := filepath.Join(work, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 	run(t, work, "init", "--quiet", "--initial-branch=main")
-	run(t, work, "add", "--all")
-	run(t, work, "commit", "--quiet", "--message", "Open the campus")
-	run(t, work, "clone", "--quiet", "--bare", work, dir)
-	return dir, strings.TrimSpace(run(t, work, "rev-parse", "HEAD"))
+	for n, s := range semesters {
+		for name, text := range s.files() {
+			path := filepath.Join(work, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(t, work, "add", "--all")
+		run(t, work, "commit", "--quiet", "--message", fmt.Sprint("Semester ", n+1))
+		commits = append(commits, strings.TrimSpace(run(t, work, "rev-parse", "HEAD")))
+	}
+	run(t, work, "clone", "--quiet", "--bare", "--template=", work, dir)
+	return dir, commits
 }
 
 // run runs git, undisturbed by the configuration of whoever runs this test.

@@ -3,9 +3,7 @@ package faults
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,19 +14,25 @@ import (
 
 // Reference is what a campus looks like when nothing went wrong.
 type Reference struct {
-	Points   []Point // of the pass that made everything
+	Points   []Point // of the passes that made everything so
 	Ours     []string
 	Foreign  string
 	Statuses []string
 }
 
-// Trial is one apply on a fresh campus in which something goes wrong.
+// Trial is one apply on a campus in which something goes wrong.
 type Trial struct {
-	Campus    *Campus
+	Campus *Campus
+	// Past are the commits that have been made true before, and Meddle what people
+	// have changed by hand since then; nil for nothing.
+	Past      []string
+	Meddle    func(*Campus) error
 	Commit    string
 	Reference Reference
 	Dir       string // for state directories
+	Policy    reconciler.Policy
 	Log       *slog.Logger
+	Alone     bool // the processes reckon with no other daemon
 	// Restart ends the process after the pass in which something went wrong, even
 	// where that did not end it.
 	Restart bool
@@ -46,9 +50,8 @@ const mostPasses = 3
 // Run makes the pass that goes wrong and those that follow, and tells what is not
 // as it should be.
 func (t *Trial) Run(strikes *Strikes) error {
-	t.count = &counter{}
 	retries := strikes.have(TaskFailed)
-	p, err := t.start("", strikes)
+	p, err := t.begin(strikes)
 	if err != nil {
 		return err
 	}
@@ -83,26 +86,68 @@ func (t *Trial) Run(strikes *Strikes) error {
 	return last
 }
 
-// Record makes the pass in which nothing goes wrong.
+// Record makes the passes in which nothing goes wrong.
 func (t *Trial) Record() (Reference, error) {
-	t.Reference.Foreign = t.Campus.Foreign()
-	t.count = &counter{}
-	p, err := t.start("", NewStrikes())
+	p, err := t.begin(NewStrikes())
 	if err != nil {
 		return Reference{}, err
 	}
 	defer p.Stop()
-	pass, err := p.Pass()
-	if err != nil || !pass.Converged() {
-		return Reference{}, fmt.Errorf("cannot record: not converged: %v%s", err, excerpt(pass))
+	for range mostPasses {
+		pass, err := p.Pass()
+		switch {
+		case err != nil || !pass.Converged():
+			return Reference{}, fmt.Errorf("cannot record: not converged: %v%s", err, excerpt(pass))
+		case len(pass.Plan.Steps) == 0:
+			t.Reference.Ours, t.Reference.Statuses = t.Campus.Ours(), t.Campus.Statuses(t.Commit)
+			return t.Reference, t.quiet(p, pass)
+		}
+		t.Reference.Points = t.count.all() // of an empty pass there is none
 	}
-	r := Reference{Points: t.count.all(), Foreign: t.Reference.Foreign, Ours: t.Campus.Ours()}
-	if _, err := p.Pass(); err != nil {
-		return Reference{}, err
+	return Reference{}, errors.New("cannot record: there is always something to do")
+}
+
+// begin makes a process on a campus that has its past, at the moment at which the
+// commit is pushed.
+func (t *Trial) begin(script *Strikes) (*Process, error) {
+	t.count = &counter{}
+	former, err := t.live(t.Past)
+	if err != nil {
+		return nil, fmt.Errorf("cannot begin: %w", err)
 	}
-	r.Statuses = t.Campus.Statuses(t.Commit)
-	t.Reference = r
-	return r, t.quiet(p, pass)
+	if t.Meddle != nil {
+		if err := t.Meddle(t.Campus); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.Campus.Push(t.Commit); err != nil {
+		return nil, err
+	}
+	t.Campus.PVE.ForgetRequests()
+	t.count = &counter{}
+	t.Reference.Foreign = t.Campus.Foreign()
+	return t.start(former, script)
+}
+
+// live makes commits true, and gives the state directory that this leaves.
+func (t *Trial) live(commits []string) (former string, err error) {
+	if len(commits) == 0 {
+		return "", nil
+	}
+	p, err := t.start("", NewStrikes())
+	if err != nil {
+		return "", err
+	}
+	defer p.Stop()
+	for _, commit := range commits {
+		if err := t.Campus.Push(commit); err != nil {
+			return "", err
+		}
+		if pass, err := p.Pass(); err != nil || !pass.Converged() {
+			return "", fmt.Errorf("not converged: %v%s", err, excerpt(pass))
+		}
+	}
+	return p.left(), nil
 }
 
 // start makes a process whose state directory is as a former one left it.
@@ -110,11 +155,11 @@ func (t *Trial) start(former string, script Script) (*Process, error) {
 	t.starts++
 	state := filepath.Join(t.Dir, fmt.Sprintf("state-%d", t.starts))
 	if former != "" {
-		if err := os.CopyFS(state, os.DirFS(former)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := inherit(former, state); err != nil {
 			return nil, err
 		}
 	}
-	return t.Campus.Start(state, script, t.count, t.Log)
+	return t.Campus.Start(Daemon{State: state, Script: script, Policy: t.Policy, Log: t.Log, Alone: t.Alone, count: t.count})
 }
 
 // restart makes a new process in the place of one that ends.

@@ -21,8 +21,9 @@ type claimant struct {
 // register knows who claims what, so that the looking for disputes can be left
 // out where there is none: nearly always.
 type register struct {
-	last     map[thing]entry // of the claims of each thing
-	disputed bool            // whether units may have claimed the same
+	names     map[thing]entry // claims of all but addresses; nobody asks for these once all is read
+	addresses map[thing]entry
+	disputed  bool // whether units may have claimed the same
 }
 
 type entry struct {
@@ -30,15 +31,23 @@ type entry struct {
 	place place
 }
 
+func newRegister(room int) *register {
+	return &register{names: make(map[thing]entry, room), addresses: map[thing]entry{}}
+}
+
 // enter notes a claim of a unit. Where the same unit has made it before it is
 // not noted, and the place of the other one comes back.
 func (r *register) enter(c claim, u *unit) (first place, twice bool) {
-	other, known := r.last[c.what]
+	all := r.names
+	if c.what.kind == anIP {
+		all = r.addresses
+	}
+	other, known := all[c.what]
 	if known && other.unit == u {
 		return other.place, true
 	}
 	r.disputed = r.disputed || known
-	r.last[c.what] = entry{u, c.place}
+	all[c.what] = entry{u, c.place}
 	return place{}, false
 }
 
@@ -194,7 +203,7 @@ func (c *Campus) withLive(live *liveState) (machines []*machine, disputed bool) 
 			continue
 		}
 		more := claim{thing{kind: anIP, name: a.String()}, m.place}
-		_, declared := c.claims.last[more.what]
+		_, declared := c.claims.addresses[more.what]
 		disputed = disputed || declared || reserved[more.what]
 		reserved[more.what] = true
 		with := *m

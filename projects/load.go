@@ -14,6 +14,10 @@ import (
 // campusFile is where a campus describes itself.
 const campusFile = "campus.yaml"
 
+// bytesPerClaim is about what a student with a name takes in YAML, and a
+// student's machine claims two names. It is a guess that saves growing.
+const bytesPerClaim = 32
+
 // maxFile is the largest declaration file that is read.
 const maxFile = 1 << 20
 
@@ -27,7 +31,7 @@ type Campus struct {
 	rosters  map[string]*roster
 	keys     map[string]keySet
 	files    []*file // all that were read
-	claims   register
+	claims   *register
 	now      time.Time // when it was loaded; zero where no cohort is ever over
 	problems []Problem // that show in one file
 	declared []Problem // and those that show without a live state
@@ -47,7 +51,7 @@ func Load(tree Tree) *Campus { return LoadAt(tree, time.Time{}) }
 // LoadAt is Load at a moment: the machines of a cohort whose end has passed are
 // read and checked, and then count as gone.
 func LoadAt(tree Tree, now time.Time) *Campus {
-	c := &Campus{now: now, rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: register{last: map[thing]entry{}}}
+	c := &Campus{now: now, rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: newRegister(tree.size() / bytesPerClaim)}
 	paths := slices.Sorted(maps.Keys(tree))
 	c.loadSettings(tree)
 	for _, p := range paths {
@@ -135,7 +139,7 @@ func (c *Campus) loadUnit(p string, content File) {
 	}
 	f, ok := c.open(p, content)
 	f.owner = inventory.Owner{File: p, Unit: kind + "/" + baseName(p)}
-	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), models: map[string]*draft{}, claims: &c.claims}
+	u := &unit{file: f, settings: c.settings, keys: c.keys, title: baseName(p), models: map[string]*draft{}, claims: c.claims}
 	c.units = append(c.units, u)
 	if !unitLike.match(baseName(p)) {
 		f.whole().refuse("rename the file: "+unitLike.rule, "the file's name is the %s's, and %q is not %s", kind, baseName(p), unitLike.what)
@@ -183,7 +187,7 @@ func (c *Campus) readTerm(u *unit, v value) {
 	}
 	u.readTerm(v, c.settings.calendar.zone, c.settings.zoned)
 	if u.over = u.term.over(c.now); u.over {
-		u.claims = &register{last: map[thing]entry{}}
+		u.claims = newRegister(0)
 	}
 }
 
@@ -241,7 +245,7 @@ func (c *Campus) collect() {
 		}
 	}
 	c.problems = sortProblems(c.problems)
-	c.machines = c.sound()
+	c.machines, c.claims.names = c.sound(), nil
 	c.declared = c.problems
 	if c.claims.disputed {
 		_, disputed := settle(c.machines, indexLive(nil))

@@ -12,19 +12,25 @@ import (
 // machine is one declared machine, checked as far as that can be done without
 // knowing what is live.
 type machine struct {
+	*spec
 	key      inventory.Key // of the guest
 	owner    inventory.Owner
 	place    place
-	cluster  *cluster
 	hostname string
-	fqdn     string // "" where the host name lies in no zone
-	text     string // description, or "" where there is none
-	// attrs are all but the name and the description. Machines that are alike
-	// have them in common, so nobody writes to them once they are read.
-	attrs   inventory.Attrs
+	fqdn     string               // "" where the host name lies in no zone
+	text     string               // description, or "" where there is none
+	dns      string               // managed, by-dhcp or none
+	records  []inventory.Resource // those that need no live state
+	claims   []claim
+}
+
+// spec is what a machine is, whatever its name. The machines of a cohort that are
+// alike have one in common, so nobody writes to it once it is read.
+type spec struct {
+	cluster *cluster
+	attrs   inventory.Attrs // all but the name and the description
 	nics    []nic
 	dhcp    string // authorise, reserve or none
-	dns     string // managed, by-dhcp or none
 	ranges  []addressRange
 	power   string
 	reboot  string // as it is said, or ""
@@ -32,8 +38,6 @@ type machine struct {
 	vmid    int // declared, or 0
 	adopt   int // VMID of the machine to take over, or 0
 	was     inventory.Key
-	records []inventory.Resource // those that need no live state
-	claims  []claim
 }
 
 // nic is one interface, as far as it is declared.

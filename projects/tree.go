@@ -10,3 +10,12 @@ type File struct {
 	// symbolic link", "is larger than 1 MiB"); Data is then empty.
 	Refused string
 }
+
+// size is the number of bytes of all files.
+func (t Tree) size() int {
+	n := 0
+	for _, f := range t {
+		n += len(f.Data)
+	}
+	return n
+}

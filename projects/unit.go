@@ -145,7 +145,7 @@ func (u *unit) addFirst(d draft, flavour string) {
 
 // add reads a draft, or as many as its count says, and keeps the machines.
 func (u *unit) add(d draft) {
-	d.unit = u
+	d.unit, d.spec = u, &spec{}
 	if d.owner.Student == "" {
 		d.place = d.layers[0].place
 	}
@@ -153,6 +153,7 @@ func (u *unit) add(d draft) {
 	count, _ := d.get("count")
 	for n := range max(1, count.number()) {
 		one := d
+		one.spec = &spec{}
 		if count.set() {
 			one.fill.n = n + 1
 		}

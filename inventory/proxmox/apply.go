@@ -47,6 +47,10 @@ func (c *Cluster) apply(ctx context.Context, j *job) error {
 		return j.makeCopy(ctx)
 	case kind == kindCopy && ch.Action == inventory.Delete:
 		return j.removeCopy(ctx)
+	case kind == kindArchive && ch.Action == inventory.Create:
+		return j.makeArchive(ctx)
+	case kind == kindArchive && ch.Action == inventory.Delete:
+		return j.removeArchive(ctx)
 	case kind == inventory.KindTemplate && ch.Action == inventory.Update:
 		return j.unlockTemplate(ctx)
 	case kind != inventory.KindGuest:

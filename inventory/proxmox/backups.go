@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,18 +20,27 @@ const (
 	backupsRetry = time.Minute      // before it is asked again
 )
 
-// backups are the VMIDs that a storage has backups of, when they were last read.
+// backups are the VMIDs that a storage has backups of, when they were last read,
+// and those backups that are ours.
 type backups struct {
 	vmids []string
+	ours  []archive
 	known bool      // they were read at least once
 	err   error     // of the last try
 	next  time.Time // the next try
 }
 
-// backedUp reads which VMIDs have backups, from every storage that may hold some,
-// and says why some of them are not known. A storage that does not answer now is
-// believed to have what it had.
-func (c *Cluster) backedUp(ctx context.Context, lines []line) (vmids map[string]bool, unread string) {
+// backedUp is what all storages told.
+type backedUp struct {
+	vmids  map[string]bool
+	ours   []archive
+	read   map[string]bool // the storages that did tell
+	unread string          // why others did not
+}
+
+// backedUp reads which VMIDs have backups, from every storage that may hold some.
+// A storage that does not answer now is believed to have what it had.
+func (c *Cluster) backedUp(ctx context.Context, lines []line) backedUp {
 	stores := backupStores(lines)
 	found := make([]backups, len(stores))
 	var wg sync.WaitGroup
@@ -45,21 +53,24 @@ func (c *Cluster) backedUp(ctx context.Context, lines []line) (vmids map[string]
 		}
 	}
 	wg.Wait()
-	vmids = map[string]bool{}
+	all := backedUp{vmids: map[string]bool{}, read: map[string]bool{}}
 	kept := map[string]backups{}
 	for i, store := range stores {
 		kept[store.place] = found[i]
 		if !found[i].known {
-			unread = fmt.Sprintf("the backups on storage %s cannot be read: %v", store.name, found[i].err)
+			all.unread = fmt.Sprintf("the backups on storage %s cannot be read: %v", store.name, found[i].err)
+			continue
 		}
+		all.read[store.name] = true
+		all.ours = append(all.ours, found[i].ours...)
 		for _, vmid := range found[i].vmids {
-			vmids[vmid] = true
+			all.vmids[vmid] = true
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.backups = kept
-	return vmids, unread
+	return all
 }
 
 // store is a storage to be asked for backups: a shared one by one node.
@@ -72,7 +83,7 @@ func backupStores(lines []line) []store {
 	}
 	var stores []store
 	for _, l := range lines {
-		if l.kind != "storage" || !online[l.node] || !slices.Contains(strings.Split(l.content, ","), "backup") {
+		if l.kind != "storage" || !online[l.node] || !l.holds("backup") {
 			continue
 		}
 		s := store{l.storage, l.node, storageKey(l.node, l.storage)}
@@ -87,9 +98,7 @@ func backupStores(lines []line) []store {
 }
 
 func (c *Cluster) readBackups(ctx context.Context, s store, last backups) backups {
-	var content []struct {
-		VMID text `json:"vmid"`
-	}
+	var content []archived
 	ctx, cancel := context.WithTimeout(ctx, backupsLimit)
 	defer cancel()
 	_, err := c.api.get(ctx, "/nodes/"+s.node+"/storage/"+s.name+"/content?content=backup", &content)
@@ -103,17 +112,23 @@ func (c *Cluster) readBackups(ctx context.Context, s store, last backups) backup
 		if entry.VMID != "" && !slices.Contains(b.vmids, string(entry.VMID)) {
 			b.vmids = append(b.vmids, string(entry.VMID))
 		}
+		if a, ours := c.archiveOf(entry, s); ours {
+			b.ours = append(b.ours, a)
+		}
 	}
 	return b
 }
 
-// backups lists the VMIDs that nobody has, but that backups are there of: given
-// to another guest, they would be mixed with its own, and thinned out by them.
-func (l *lister) backups(vmids map[string]bool, unread string) {
-	if unread != "" {
-		l.unknown(l.c.key(inventory.KindBackup), unread)
+// backups lists our own, and the VMIDs that nobody has, but that backups are there
+// of: given to another guest, they would be mixed with its own, and thinned out by
+// them.
+func (l *lister) backups(all backedUp) {
+	l.view.backupsRead = all.read
+	l.archives(all.ours)
+	if all.unread != "" {
+		l.unknown(l.c.key(inventory.KindBackup), all.unread)
 	}
-	for _, vmid := range sortedKeys(vmids) {
+	for _, vmid := range sortedKeys(all.vmids) {
 		if !l.view.taken[vmid] {
 			l.view.taken[vmid] = true
 			l.add(inventory.Resource{Key: l.c.key(inventory.KindBackup, vmid), Attrs: inventory.Attrs{}})

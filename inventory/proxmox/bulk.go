@@ -105,13 +105,13 @@ func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
 const mostWorkers = 64
 
 // readPlan finds the containers whose creation may start them: made from an OS
-// template. What else they wait for before their first start, DNS for one, may be
+// template or restored. What else they wait for before their first start, DNS for one, may be
 // there by then. And it finds the starts that something waits for, such as a play.
 func (c *Cluster) readPlan(changes []inventory.Change) {
 	made, needed := map[inventory.Key]bool{}, map[inventory.Key]bool{}
 	for _, ch := range changes {
 		if ch.Key.Kind() == inventory.KindGuest && ch.Action == inventory.Create && ch.After != nil &&
-			strings.HasPrefix(ch.After.Attrs["create.base"], "ostemplate:") {
+			(strings.HasPrefix(ch.After.Attrs["create.base"], "ostemplate:") || restoredKind(*ch.After)) {
 			made[ch.Key] = true
 		}
 		for _, need := range ch.Needs {

@@ -15,6 +15,7 @@ import (
 //	<cluster>/storage/<storage>     disks that are written to it
 //	<cluster>/template/<vmid+vmid>  clones of one of these, or of their copies
 //	<cluster>/copies/<vmid>         copies of a template, see copyWidth
+//	<cluster>/archive/<vmid+vmid>   restores from a backup of the first one
 //	<cluster>/original/<vmid+vmid>  linked clones of containers, which copies cannot serve
 //	<cluster>/starts/<node>         guests that boot
 //	<cluster>/stops/<node>          guests that shut down
@@ -22,7 +23,7 @@ func (c *Cluster) Claims(ch inventory.Change) []inventory.Claim {
 	switch ch.Key.Kind() {
 	case inventory.KindPower, inventory.KindReboot:
 		return c.powerClaims(ch)
-	case inventory.KindGuest, kindCopy:
+	case inventory.KindGuest, kindCopy, kindArchive:
 	default:
 		return nil
 	}
@@ -58,6 +59,9 @@ func (c *Cluster) createClaims(r inventory.Resource) []inventory.Claim {
 	v := c.look()
 	names := v.sourceNames(r)
 	originals, err := v.originals(r)
+	if err == nil && c.isRestored(r, originals[0]) {
+		return append([]inventory.Claim{node, {Name: c.name + "/archive/" + names, Limit: c.cfg.Limits.ClonesPerStorage}}, storage...)
+	}
 	full := r.Attrs["create.clone"] != "linked"
 	if err == nil && (!full || r.Attrs["type"] == typeQEMU) {
 		node = c.nodeClaim(originals[0].node)

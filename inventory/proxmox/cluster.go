@@ -17,18 +17,19 @@ import (
 
 // Cluster is one Proxmox VE cluster. It is safe for concurrent use.
 type Cluster struct {
-	name    string
-	campus  string
-	cfg     Config
-	log     *slog.Logger
-	api     *api
-	ssh     *sshReader // nil when no SSH host is configured
-	close   func()
-	pace    pace
-	loans   loans
-	widths  widths
-	starts  starts
-	watcher watcher
+	name     string
+	campus   string
+	cfg      Config
+	log      *slog.Logger
+	api      *api
+	ssh      *sshReader // nil when no SSH host is configured
+	close    func()
+	pace     pace
+	loans    loans
+	restores restores
+	widths   widths
+	starts   starts
+	watcher  watcher
 
 	mu   sync.Mutex           // held for moments only, never across I/O
 	view view                 // what the last List saw, and what was made since

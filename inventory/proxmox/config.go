@@ -25,6 +25,9 @@ type Config struct {
 	// where one template would be a bottleneck, and keeps: "990000000-990000999",
 	// or "off". They must not be handed out to anything else.
 	Copies string `yaml:"copies"`
+	// Backups is a storage for backups of copies of container templates, from which
+	// machines are restored where that is quicker than to clone them; empty for none.
+	Backups string `yaml:"backups"`
 	// Trials are the VMIDs for guests that provost makes to time a cluster, see
 	// [Cluster.Time]. Nothing else may be there then: "990001000-990001099".
 	Trials string `yaml:"trials"`
@@ -68,8 +71,9 @@ type Limits struct {
 	StartsPerNode     int `yaml:"starts_per_node"`     // guests that boot
 	TasksPerNode      int `yaml:"tasks_per_node"`      // 0: 32, or the node's cores if these are more. A task has a process of its own; only requests wait for pvedaemon's 3 workers
 	ClonesPerStorage  int `yaml:"clones_per_storage"`
-	BulkStart         int `yaml:"bulk_start"` // guests started in one request, where the server can (9.1); 1 starts each by itself
-	CopiesGiB         int `yaml:"copies_gib"` // of disk for copies of templates; see Config.Copies
+	BulkStart         int `yaml:"bulk_start"`  // guests started in one request, where the server can (9.1); 1 starts each by itself
+	CopiesGiB         int `yaml:"copies_gib"`  // of disk for copies of templates; see Config.Copies
+	BackupsGiB        int `yaml:"backups_gib"` // of backups of such copies; see Config.Backups
 }
 
 func (c Config) withDefaults() Config {
@@ -79,6 +83,7 @@ func (c Config) withDefaults() Config {
 	c.Limits.ClonesPerStorage = cmp.Or(c.Limits.ClonesPerStorage, 64)
 	c.Limits.BulkStart = cmp.Or(c.Limits.BulkStart, 50)
 	c.Limits.CopiesGiB = cmp.Or(c.Limits.CopiesGiB, 200)
+	c.Limits.BackupsGiB = cmp.Or(c.Limits.BackupsGiB, 100)
 	c.Copies = cmp.Or(c.Copies, "990000000-990000999")
 	c.Trials = cmp.Or(c.Trials, "990001000-990001099")
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 30*time.Minute)
@@ -116,7 +121,7 @@ func (c Config) check() error {
 		errs = append(errs, errors.New("stale_locks: clear needs ssh.hosts, as no token may take a lock away"))
 	}
 	l := c.Limits
-	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.BulkStart, l.CopiesGiB) < 0 {
+	if min(l.ClonesPerTemplate, l.QemuClones, l.StartsPerNode, l.TasksPerNode, l.ClonesPerStorage, l.BulkStart, l.CopiesGiB, l.BackupsGiB) < 0 {
 		errs = append(errs, errors.New("limits: must not be negative"))
 	}
 	if c.TaskTimeout < 0 || c.StopTimeout < 0 {
@@ -124,6 +129,12 @@ func (c Config) check() error {
 	}
 	if _, _, err := c.copyVMIDs(); err != nil {
 		errs = append(errs, err)
+	}
+	if c.Backups != "" && c.Copies == "off" {
+		errs = append(errs, errors.New("backups: what is backed up is a copy of a template, so it needs copies: not to be off"))
+	}
+	if c.Backups != "" && !plainName.MatchString(c.Backups) {
+		errs = append(errs, fmt.Errorf("backups: %q is no name of a storage", c.Backups))
 	}
 	if _, _, err := vmidRange("trials", c.Trials); err != nil {
 		errs = append(errs, err)

@@ -81,6 +81,9 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 	if strings.HasPrefix(r.Attrs["create.base"], "ostemplate:") {
 		return j.install(ctx, r, want, describe(r, "", j.c.newMark(r, want.vmid)))
 	}
+	if a, t, ok := j.c.restorable(r); ok {
+		return j.restore(ctx, r, want, a, t)
+	}
 	description := describe(r, "", j.c.rawMark(r, want.vmid))
 	plan, giveBack, err := j.borrow(ctx, r)
 	if err != nil {

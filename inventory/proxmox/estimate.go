@@ -53,6 +53,9 @@ func (c *Cluster) estimateCreation(ch inventory.Change) time.Duration {
 		return 0
 	}
 	queue := time.Duration(number(r.Attrs[createQueue])) * time.Second
+	if c.isRestored(r, plan.source) {
+		return c.restoreSpeed(plan.source, r).alone
+	}
 	return c.cloneSpeed(plan, r).alone + guessOptions + queue
 }
 

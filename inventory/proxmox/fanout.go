@@ -16,7 +16,8 @@ import (
 // soon as they are made; and where many containers are cloned from
 // one template, copies of it are made first, as many as make the whole quickest.
 // They are kept for the next time, within limits.copies_gib, and deleted once the
-// template has changed or the room is needed.
+// template has changed or the room is needed. Where that is quicker still, one copy
+// is backed up, and the containers are restored from that: see [fanout.restored].
 func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource) []inventory.Change {
 	c.readPlan(changes)
 	demand := c.look().demand(changes)
@@ -25,7 +26,8 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 	if err != nil || first == 0 {
 		return c.unlocking(live)
 	}
-	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB)}
+	f := fanout{c: c, view: c.look(), first: first, last: last, room: float64(c.cfg.Limits.CopiesGiB), archives: c.newArchiving(live)}
+	defer func() { c.restores.plan(f.archives.planned, f.archives.making) }()
 	for _, r := range live {
 		if r.Key.System() == c.name && r.Key.Kind() == kindCopy {
 			f.standing = append(f.standing, r)
@@ -53,6 +55,7 @@ type fanout struct {
 	standing    []inventory.Resource
 	room        float64 // GiB that copies may still take
 	given       map[string]bool
+	archives    archiving
 	out         []inventory.Change
 	// Of the crowd that was served last: copies, and how long all takes.
 	planned int
@@ -146,6 +149,7 @@ func (f *fanout) retire(crowds []crowd) {
 	for _, r := range keep {
 		f.room -= diskOf(r)
 	}
+	f.retireArchives(wanted)
 	for _, r := range slices.Backward(keep) {
 		if f.room < 0 && r.Attrs["lock"] == "" && !wanted[r.Attrs["source"]] {
 			f.remove(r, fmt.Sprintf("copies take more than the %d GiB of limits.copies_gib", f.c.cfg.Limits.CopiesGiB))
@@ -157,15 +161,22 @@ func (f *fanout) retire(crowds []crowd) {
 // clear deletes what a stop left of copies that nobody asks for any more.
 func (f *fanout) clear() {
 	for _, r := range f.standing {
-		asked := slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == r.Key })
+		asked := slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == r.Key || makesOf(ch, r.Key) })
 		if r.Attrs["raw"] == "1" && !asked {
 			f.remove(r, "it was not finished, and is not needed any more")
 		}
 	}
 }
 
+// makesOf reports whether a change makes an archive, and that copy for it.
+func makesOf(ch inventory.Change, copied inventory.Key) bool {
+	return ch.Key.Kind() == kindArchive && ch.After != nil && ch.After.Attrs["copy"] == string(copied)
+}
+
 func (f *fanout) remove(r inventory.Resource, note string) {
-	f.c.dropCopy(r.Attrs["vmid"])
+	if r.Key.Kind() == kindCopy {
+		f.c.dropCopy(r.Attrs["vmid"])
+	}
 	f.out = append(f.out, inventory.Change{Key: r.Key, Action: inventory.Delete, Before: &r, Note: note})
 }
 
@@ -188,14 +199,13 @@ func (f *fanout) serve(w crowd) {
 	}
 	k := bestFanout(len(w.clones), len(w.sources), capacity, most, pace)
 	f.planned, f.took = k, makespan(len(w.clones), len(w.sources), k, capacity, pace)
-	if k == 0 {
-		return
-	}
 	before := makespan(len(w.clones), len(w.sources), 0, capacity, pace)
-	note := fmt.Sprintf("%d clones of %s take about %s %s, %s with %s", len(w.clones), t.vmid, roughly(before),
-		atATime(len(w.sources)), roughly(f.took), plural(k, "more copy", "more copies"))
-	if len(w.sources) == 1 {
-		note = strings.Replace(note, " more cop", " cop", 1)
+	note := fmt.Sprintf("%d clones of %s take about %s %s", len(w.clones), t.vmid, roughly(before), atATime(len(w.sources)))
+	if k > 0 {
+		note += fmt.Sprintf(", %s with %s", roughly(f.took), copiesMore(k, len(w.sources)))
+	}
+	if f.restored(w, pace, f.took, note) {
+		return
 	}
 	places := f.places(w)
 	for i := range k {
@@ -251,12 +261,28 @@ func mostCommon(rs []inventory.Resource, attr string) []string {
 	})
 }
 
-// add plans one more copy: a half-made or outdated one made good, or a new one.
+// copiesMore says how many copies there are besides those that stand.
+func copiesMore(k, sources int) string {
+	if sources == 1 {
+		return plural(k, "copy", "copies")
+	}
+	return plural(k, "more copy", "more copies")
+}
+
+// add plans one more copy.
 func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
+	if ch, ok := f.newCopy(w, at, saves, note); ok {
+		f.out = append(f.out, ch)
+	}
+}
+
+// newCopy is one more copy: a half-made or outdated one made good, or a new one;
+// false when the range is full.
+func (f *fanout) newCopy(w crowd, at place, saves time.Duration, note string) (inventory.Change, bool) {
 	t := w.original
 	for n := 1; ; n++ {
 		key := f.c.copyKey(t.vmid, n)
-		if slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == key }) {
+		if slices.ContainsFunc(f.out, func(ch inventory.Change) bool { return ch.Key == key || makesOf(ch, key) }) {
 			continue
 		}
 		ch := inventory.Change{Key: key, Action: inventory.Create, Note: note}
@@ -278,7 +304,7 @@ func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
 			continue
 		case "":
 			if vmid = f.freeVMID(); vmid == "" {
-				return // the range is full
+				return ch, false
 			}
 		}
 		ch.After = &inventory.Resource{Key: key, Attrs: inventory.Attrs{
@@ -286,8 +312,7 @@ func (f *fanout) add(w crowd, at place, saves time.Duration, note string) {
 			"source": t.vmid, "of": t.print, "create.base": "template:" + t.vmid, "create.clone": "full",
 			createQueue: strconv.Itoa(int(saves.Seconds()) + 1),
 		}}
-		f.out = append(f.out, ch)
-		return
+		return ch, true
 	}
 }
 

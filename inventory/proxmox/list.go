@@ -23,6 +23,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		guests:   map[inventory.Key]ref{},
 		taken:    map[string]bool{},
 		copies:   map[string][]template{},
+		archives: map[string][]archive{},
 		nodes:    map[string]bool{},
 		stale:    s.stale,
 		cores:    map[string]int{},
@@ -87,7 +88,7 @@ func (l *lister) capacity() {
 			l.view.cores[line.node] = number(line.maxCPU)
 			l.add(l.c.nodeResource(line))
 		case "storage":
-			l.view.storages[storageKey(line.node, line.storage)] = storage{shared: canonicalBool(line.shared) == "1", kind: line.plugin}
+			l.view.storages[storageKey(line.node, line.storage)] = storage{shared: canonicalBool(line.shared) == "1", kind: line.plugin, backup: line.holds("backup")}
 			l.add(l.c.storageResource(line))
 		}
 	}

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,11 @@ func (l *line) UnmarshalJSON(data []byte) error {
 		mem: get("mem"), disk: get("disk"),
 	}
 	return nil
+}
+
+// holds reports whether a storage is for contents of that sort.
+func (l line) holds(content string) bool {
+	return slices.Contains(strings.Split(l.content, ","), content)
 }
 
 func (l line) guest() bool { return l.kind == typeLXC || l.kind == typeQEMU }

@@ -16,10 +16,13 @@ type view struct {
 	taken     map[string]bool       // the VMIDs that somebody had
 	templates []template
 	copies    map[string][]template // of a template, by its VMID
-	nodes     map[string]bool       // by name; whether it is online
-	cores     map[string]int        // of the nodes, by name
-	storages  map[string]storage
-	stale     map[string]string // by VMID: what to do about a lock that no task holds
+	archives  map[string][]archive  // of a template, by its VMID, the newest first
+	// backupsRead are the storages whose backups are known.
+	backupsRead map[string]bool
+	nodes       map[string]bool // by name; whether it is online
+	cores       map[string]int  // of the nodes, by name
+	storages    map[string]storage
+	stale       map[string]string // by VMID: what to do about a lock that no task holds
 	// images are the OS templates of a node's storage, or of one that nodes share,
 	// listed when first asked for.
 	images map[string][]string
@@ -52,6 +55,7 @@ type born struct {
 type storage struct {
 	shared bool
 	kind   string // rbd, nfs, btrfs, …
+	backup bool   // it takes backups
 }
 
 func storageKey(node, name string) string { return node + "/" + name }

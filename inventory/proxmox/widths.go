@@ -99,6 +99,9 @@ func (c *Cluster) Width(claim string) int {
 	if kind == "copies" {
 		return c.copyWidth(name)
 	}
+	if kind == "archive" {
+		return c.archiveWidth(name)
+	}
 	if kind == "storage" && c.loans.fanningOut(name) {
 		return min(c.cfg.Limits.ClonesPerStorage, c.sources()+besideCopies)
 	}

@@ -16,6 +16,8 @@ func (c *Cluster) Explain(claim string) (changes, what string) {
 		return "clones", c.templateWords(name, width)
 	case "copies":
 		return "copies", "clones of template " + name + " to be timed"
+	case "archive":
+		return "restores", c.archiveWords(name, width)
 	case "original":
 		return "linked clones", "template " + strings.ReplaceAll(name, "+", " and ") + atOnce(c.cfg.Limits.ClonesPerTemplate*(1+strings.Count(name, "+")))
 	case "storage":

@@ -1,0 +1,163 @@
+package proxmox
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/provost-dev/provost/inventory"
+)
+
+// archiving is the part of one Prepare that weighs restoring against cloning.
+type archiving struct {
+	standing []inventory.Resource // archives
+	room     float64              // GiB that archives may still take
+	planned  map[string]bool      // templates whose machines are restored, by VMID
+	making   map[string]bool      // those of which there is no archive yet
+}
+
+func (c *Cluster) newArchiving(live []inventory.Resource) archiving {
+	a := archiving{room: float64(c.cfg.Limits.BackupsGiB), planned: map[string]bool{}, making: map[string]bool{}}
+	for _, r := range live {
+		if r.Key.System() == c.name && r.Key.Kind() == kindArchive {
+			a.standing = append(a.standing, r) // the newest first, as they are listed
+		}
+	}
+	return a
+}
+
+// restored decides whether a crowd is restored, which clones would take so long;
+// note says what cloning takes. An archive that is missing is made first.
+func (f *fanout) restored(w crowd, clone speed, cloned time.Duration, note string) bool {
+	took, stands, ok := f.restoring(w, clone)
+	if !ok || float64(took) > float64(cloned)*(1-worthwhile) {
+		return false
+	}
+	note += fmt.Sprintf(", %s restored from a backup", roughly(took))
+	vmid := w.original.vmid
+	if !stands && !f.archives.making[vmid] && !f.addArchive(w, cloned, note) {
+		return false
+	}
+	if stands {
+		f.c.log.Info("restoring instead of cloning", "why", note)
+	}
+	f.archives.planned[vmid] = true
+	f.planned, f.took = 0, took
+	return true
+}
+
+// restoring is how long it takes to restore a crowd, the making of the archive
+// included where none stands; false where that cannot be done.
+func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok bool) {
+	t, vault := w.original, f.c.cfg.Backups
+	if vault == "" || !f.view.backupsRead[vault] || unrestorable(t) != "" {
+		return 0, false, false
+	}
+	stands = true
+	for _, r := range w.clones {
+		if _, reached := f.view.vault(r.Attrs["node"], vault); !reached {
+			return 0, false, false
+		}
+		_, has := f.view.restorable(t, r.Attrs["node"])
+		stands = stands && has
+	}
+	each, wide := f.c.restoreSpeed(t, w.clones[0]), f.c.cfg.Limits.ClonesPerStorage
+	if each.assumed && each.most == 0 {
+		wide = min(wide, mostCopies+1) // nobody has seen that more at once win anything
+	}
+	took = makespan(len(w.clones), wide, 0, wide, each)
+	if stands || f.archives.making[t.vmid] {
+		return took, stands, true
+	}
+	took += f.c.backupTime(t, clone)
+	if _, copied := f.standingCopy(t); !copied {
+		took += clone.alone
+	}
+	return took, false, f.roomForArchive(w)
+}
+
+// roomForArchive also sees to it that all clones will reach the archive.
+func (f *fanout) roomForArchive(w crowd) bool {
+	at := f.places(w)[0].node
+	if r, ok := f.standingCopy(w.original); ok {
+		at = r.Attrs["node"]
+	} else if f.room < w.original.disk {
+		return false
+	}
+	vault := f.c.cfg.Backups
+	if _, reached := f.view.vault(at, vault); !reached || f.archives.room < w.original.disk { // how much smaller it will be nobody knows
+		return false
+	}
+	return f.view.shared(at, vault) ||
+		!slices.ContainsFunc(w.clones, func(r inventory.Resource) bool { return r.Attrs["node"] != at })
+}
+
+// standingCopy is one of a template as it is that can be backed up.
+func (f *fanout) standingCopy(t template) (inventory.Resource, bool) {
+	for _, r := range f.standing {
+		if r.Attrs["source"] == t.vmid && r.Attrs["of"] == t.print && r.Attrs["ready"] == "1" {
+			return r, true
+		}
+	}
+	return inventory.Resource{}, false
+}
+
+// addArchive plans an archive, and the copy that it is made of.
+func (f *fanout) addArchive(w crowd, saves time.Duration, note string) bool {
+	copied, stands := f.standingCopy(w.original)
+	if !stands {
+		ch, ok := f.newCopy(w, f.places(w)[0], saves, note)
+		if !ok {
+			return false
+		}
+		copied = *ch.After
+		f.room -= w.original.disk
+	}
+	after := inventory.Resource{Key: f.c.key(kindArchive, w.original.vmid), Attrs: maps.Clone(copied.Attrs)}
+	maps.Copy(after.Attrs, inventory.Attrs{
+		"copy": string(copied.Key), "backups": f.c.cfg.Backups, createQueue: strconv.Itoa(int(saves.Seconds()) + 1),
+		"create.base": "template:" + w.original.vmid, "create.clone": "full",
+	})
+	f.archives.making[w.original.vmid] = true
+	f.archives.room -= w.original.disk
+	f.out = append(f.out, inventory.Change{Key: after.Key, Action: inventory.Create, After: &after, Note: note})
+	return true
+}
+
+// retireArchives deletes those of what is not so any more, and counts the room
+// that the others take. When they take too much, those that nobody needs now go
+// first, the oldest before the others.
+func (f *fanout) retireArchives(wanted map[string]bool) {
+	var keep []inventory.Resource
+	newer := map[string]bool{}
+	for _, r := range f.archives.standing {
+		source, ok := f.view.template(r.Attrs["source"])
+		place := source.vmid + " on " + r.Attrs["storage"] + " of " + r.Attrs["node"]
+		switch {
+		case r.Attrs["protected"] == "1":
+		case !ok:
+			f.remove(r, fmt.Sprintf("template %s, of which it is a backup, is gone", r.Attrs["source"]))
+		case r.Attrs["of"] != source.print:
+			f.remove(r, fmt.Sprintf("template %s has changed since it was backed up", source.vmid))
+		case newer[place]:
+			f.remove(r, fmt.Sprintf("there is a newer backup of template %s", source.vmid))
+		default:
+			newer[place] = true
+			keep = append(keep, r)
+			f.archives.room -= sizeOf(r)
+		}
+	}
+	for _, r := range slices.Backward(keep) {
+		if f.archives.room < 0 && !wanted[r.Attrs["source"]] {
+			f.remove(r, fmt.Sprintf("backups of templates take more than the %d GiB of limits.backups_gib", f.c.cfg.Limits.BackupsGiB))
+			f.archives.room += sizeOf(r)
+		}
+	}
+}
+
+func sizeOf(r inventory.Resource) float64 {
+	size, _ := strconv.ParseFloat(r.Attrs["size"], 64)
+	return size
+}

@@ -30,6 +30,7 @@ type Cluster struct {
 	widths   widths
 	starts   starts
 	watcher  watcher
+	openings openings
 
 	mu   sync.Mutex           // held for moments only, never across I/O
 	view view                 // what the last List saw, and what was made since

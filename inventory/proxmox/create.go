@@ -130,6 +130,11 @@ func (j *job) install(ctx context.Context, r inventory.Resource, want ref, descr
 // carries the mark, so that from the first moment on at which the guest has a
 // description it is known as ours.
 func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made, path string, p params) error {
+	leave, err := j.enter(ctx, it)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	in := intent{Key: r.Key, VMID: want.vmid, Source: it.source}
 	j.c.keepIntent(in)
 	j.c.occupy(want.vmid)

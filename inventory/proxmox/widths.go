@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -174,9 +175,14 @@ func (c *Cluster) sources() int {
 	return n
 }
 
-// machinesFrom is how many machines are cloned at once from a template. Side by
-// side they all end late, and what comes after them could have begun: so there are
-// as many as half of the node's cores, which is enough to keep it busy.
+// machinesFrom is how many machines are cloned at once from a template: as many as
+// keep its node busy along with the starts of those that were cloned before, of
+// which this node has its part. A task keeps about a core busy. With more of them
+// all end late, and what comes after could have begun; with fewer the other nodes
+// and the storage wait for machines.
+//
+// The parts are guessed ones: what a clone or a start was seen to take is mostly
+// waiting for a storage, and that keeps no core busy.
 func (c *Cluster) machinesFrom(name string) int {
 	vmid, _, _ := strings.Cut(name, "+")
 	v := c.look()
@@ -184,7 +190,9 @@ func (c *Cluster) machinesFrom(name string) int {
 	if !ok || v.cores[t.node] == 0 {
 		return c.cfg.Limits.QemuClones
 	}
-	return min(c.cfg.Limits.QemuClones, max(leastMachines, v.cores[t.node]/2))
+	starts := guessBoot / time.Duration(max(1, len(v.nodes)))
+	clones := int(time.Duration(v.cores[t.node]) * guessLinked / (guessLinked + starts))
+	return min(c.cfg.Limits.QemuClones, max(leastMachines, clones))
 }
 
 const leastMachines = 4

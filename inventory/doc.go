@@ -66,7 +66,8 @@
 // power (<cluster>/power/<hostname>), needs everything declared for its guest:
 //
 //	state        running | stopped
-//	boot         new | done: whether provost has still to start it for the first time
+//	boot         new | ran | done: whether provost has still to start it for the first
+//	             time; ran: live only, it need not, and the mark is to forget
 //
 // A live guest always comes with a live power resource of the same owner.
 // Deleting a power resource stops the guest. While a guest is being deleted it

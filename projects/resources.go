@@ -166,6 +166,9 @@ func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
 	case s.power == "stopped":
 		state = "stopped"
 	}
+	if boot == "ran" {
+		boot = "done"
+	}
 	r.Attrs = b.powerAttrs(state, boot)
 	return r, true
 }

@@ -177,26 +177,6 @@ func (c *Cluster) guestsAt(ctx context.Context, place at) map[string]line {
 	return seen
 }
 
-// firstStarted makes the mark forget that the guest was never started. Of a
-// guest that was made a moment ago the text is known; that an older one is still
-// there, a glance says.
-func (j *job) firstStarted(ctx context.Context, b boot, known bool) error {
-	m, ok := inventory.ParseMark(b.text)
-	if !ok {
-		return j.booted(ctx, b.ref)
-	}
-	if !known {
-		if b.seen.name == "" {
-			b.seen, _ = j.c.glance(ctx, b.ref)
-		}
-		if !tagged(b.seen) || b.seen.name != b.name {
-			return j.booted(ctx, b.ref)
-		}
-	}
-	delete(m.Extra, markBoot)
-	return j.put(ctx, guest{ref: b.ref, cfg: rawConfig{}}, params{"description": inventory.WithMark(b.text, m)}, nil)
-}
-
 // refused reports that the server will not do it: it has no such method, or the
 // token may not.
 func refused(err error) bool {
@@ -206,25 +186,20 @@ func refused(err error) bool {
 // boot is a guest that a power change may start.
 type boot struct {
 	ref
-	needed bool   // it does not run
-	first  bool   // its mark is to forget that it was never started
-	name   string // of a guest that was made a moment ago
-	text   string // and its description
-	seen   line   // how it looked a moment ago, if anybody looked
+	needed bool   // it does not run, and should
+	owed   string // what its mark says of a first start
 }
 
 // boot finds the guest of a change that starts it.
 func (j *job) boot(ctx context.Context) (boot, error) {
-	want := j.change.After.Attrs
 	if at, ok := j.known(j.guestKeys()); ok {
-		if b, ok := j.c.bornAs(at.vmid); ok {
-			first := want["boot"] == bootDone && b.first
-			it := boot{ref: at, needed: want["state"] == "running" || first, first: first, name: b.name, text: b.text}
-			if it.needed && b.started {
-				it.seen, _ = j.c.glance(ctx, at)
-				it.needed = powerState(it.seen.status) != "running"
+		if b, ok := j.c.takeBorn(at.vmid); ok {
+			needed := j.wants(at.vmid, b.owed)
+			if needed && b.started {
+				seen, _ := j.c.glance(ctx, at)
+				needed = powerState(seen.status) != "running"
 			}
-			return it, nil
+			return boot{ref: at, needed: needed, owed: b.owed}, nil
 		}
 	}
 	g, m, err := j.powered(ctx)
@@ -234,8 +209,8 @@ func (j *job) boot(ctx context.Context) (boot, error) {
 	if g.vmid == "" {
 		return boot{}, retryf("%s is not there: list again", j.guestKeys()[0])
 	}
-	b := boot{ref: g.ref, first: want["boot"] == bootDone && m.Extra[markBoot] == bootNew}
-	if want["state"] == "running" || b.first {
+	b := boot{ref: g.ref, owed: m.Extra[markBoot]}
+	if j.wants(b.vmid, b.owed) {
 		running, err := j.c.running(ctx, g.ref)
 		if err != nil {
 			return boot{}, err
@@ -245,17 +220,27 @@ func (j *job) boot(ctx context.Context) (boot, error) {
 	return b, nil
 }
 
-// startOne starts the guest of one change.
+// wants reports whether the change asks that its guest runs: always, or once if it
+// is owed that and did not have it yet.
+func (j *job) wants(vmid, word string) bool {
+	want := j.change.After.Attrs
+	_, first := parseOwed(word)
+	return want["state"] == "running" && (j.concerns("state") || j.concerns("boot")) ||
+		want["boot"] == bootDone && first && !j.c.hasRun(vmid, word)
+}
+
+// startOne starts the guest of one change. That it had its first start, the
+// cluster tells from then on.
 func (j *job) startOne(ctx context.Context) error {
 	b, err := j.boot(ctx)
-	if err == nil && b.needed {
-		err = j.start(ctx, b.ref)
+	if err != nil || !b.needed {
+		return err
 	}
-	known := j.c.takeBorn(b.vmid)
-	if err == nil && b.first {
-		err = j.firstStarted(ctx, b, known)
+	if err := j.start(ctx, b.ref); err != nil {
+		return err
 	}
-	return err
+	j.c.noteRan(b.vmid, b.owed)
+	return nil
 }
 
 // start starts a guest that does not run: together with others if there are any,

@@ -56,7 +56,7 @@ func (j *job) create(ctx context.Context) error {
 		return err
 	}
 	j.done(r, g.ref)
-	j.c.noteBorn(g.vmid, born{name: r.Attrs["name"], text: configured(g.cfg["description"]), first: r.Attrs["create.boot"] == bootNew, started: it.started})
+	j.c.noteBorn(g.vmid, born{owed: owedIn(g.cfg["description"]), started: it.started})
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -28,6 +29,8 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		stale:    s.stale,
 		cores:    map[string]int{},
 		storages: map[string]storage{},
+		ran:      map[string]string{},
+		ahead:    s.now.Sub(time.Now()),
 	}}
 	l.capacity()
 	for _, vmid := range s.vmids() {
@@ -152,7 +155,7 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 	if options := g.cfg[nextStart]; options != "" {
 		attrs["pending"] = options
 	}
-	power := inventory.Attrs{"boot": cmp.Or(m.Extra[markBoot], bootDone)}
+	power := inventory.Attrs{"boot": l.boot(g, m)}
 	powerKey := l.c.key(inventory.KindPower, m.Key.Name())
 	reason := l.survey.unread[g.vmid]
 	if !l.view.nodes[g.node] {
@@ -164,12 +167,37 @@ func (l *lister) ours(g guest, m inventory.Mark) {
 		l.unknown(powerKey, reason)
 	case state == "":
 		l.unknown(powerKey, fmt.Sprintf("Proxmox does not tell whether %s runs", g.ref))
+	case l.survey.unsure[g.vmid] != "":
+		l.unknown(powerKey, l.survey.unsure[g.vmid])
+		power["state"] = state
 	default:
 		power["state"] = state
 	}
 	l.view.guests[m.Key] = g.ref
 	l.add(inventory.Resource{Key: m.Key, Attrs: attrs, Owner: m.Owner})
 	l.add(inventory.Resource{Key: powerKey, Attrs: power, Owner: m.Owner})
+}
+
+// boot tells whether a guest is owed its first start. One that ran since is as it
+// should be, and its mark forgets when something is written to it anyway or when
+// it is found switched off.
+func (l *lister) boot(g guest, m inventory.Mark) string {
+	word := m.Extra[markBoot]
+	_, owed := parseOwed(word)
+	runs := powerState(g.status) == "running"
+	switch {
+	case !owed:
+		return bootDone
+	case m.Extra[markRetired] != "":
+		return bootNew
+	case !runs && !l.survey.started[g.vmid]:
+		return bootNew
+	}
+	l.view.ran[g.vmid] = word
+	if runs {
+		return bootDone
+	}
+	return bootRan
 }
 
 // stale adds what is to be done about a lock that no task holds.

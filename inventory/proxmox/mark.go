@@ -11,13 +11,19 @@ import (
 // What a guest's mark remembers beyond its owner.
 const (
 	markVMID    = "vmid"    // the guest's own; a clone's copy of the mark names another
-	markBoot    = "boot"    // "new" until provost has started the guest once
+	markBoot    = "boot"    // that it is owed its first start, see owed
 	markRebuild = "rebuild" // how often it was asked to be made anew; absent for 0
 	markRetired = inventory.AttrRetired
 	markRetain  = inventory.AttrRetain
 	markRaw     = "raw" // "1" on a clone until it is configured
-	bootNew     = "new"
-	bootDone    = "done"
+)
+
+// What the attribute "boot" of a power says: a start is owed; it was made, and the
+// mark is yet to forget it; neither.
+const (
+	bootNew  = "new"
+	bootRan  = "ran"
+	bootDone = "done"
 )
 
 // judge says whose a guest is: ours with its mark, or foreign and, where a mark
@@ -59,7 +65,7 @@ func (c *Cluster) ownedAs(g guest, keys ...inventory.Key) (inventory.Mark, error
 func (c *Cluster) newMark(r inventory.Resource, vmid string) inventory.Mark {
 	m := c.markFor(r, vmid, nil)
 	if r.Attrs["create.boot"] == bootNew {
-		m.Extra[markBoot] = bootNew
+		m.Extra[markBoot] = c.owedFrom(r.Attrs["node"])
 	}
 	return m
 }
@@ -88,13 +94,16 @@ func configured(text string) string {
 func (c *Cluster) markFor(r inventory.Resource, vmid string, present map[string]string) inventory.Mark {
 	m := inventory.Mark{Key: r.Key, Owner: r.Owner, Extra: map[string]string{markVMID: vmid}}
 	m.Owner.Campus = c.campus
-	if boot := present[markBoot]; boot != "" {
+	retired, named := r.Attrs[inventory.AttrRetired]
+	switch boot := present[markBoot]; {
+	case r.Attrs["boot"] == bootNew:
+		m.Extra[markBoot] = bootNew // it ran when it was retired, and is not judged until it comes back
+	case boot == "" || retired != "" && c.hasRun(vmid, boot):
+	case present[markRetired] != "" && named && retired == "":
+		m.Extra[markBoot] = c.owedFrom(r.Attrs["node"])
+	default:
 		m.Extra[markBoot] = boot
 	}
-	if r.Attrs["boot"] == bootNew {
-		m.Extra[markBoot] = bootNew
-	}
-	retired, named := r.Attrs[inventory.AttrRetired]
 	switch {
 	case named && retired != "":
 		m.Extra[markRetired], m.Extra[markRetain] = retired, r.Attrs[inventory.AttrRetain]

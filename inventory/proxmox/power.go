@@ -7,10 +7,8 @@ import (
 	"github.com/provost-dev/provost/inventory"
 )
 
-// power starts or stops a guest as After says: its state, where it names one,
-// and the first start, where it wants boot "done" and the mark says "new". The
-// mark forgets "new" only after the start, so that a start that was cut off is
-// made again; one start too many does no harm.
+// power makes of a guest's power what the change is about: it starts or stops the
+// guest, or makes the mark forget a first start that was made.
 func (j *job) power(ctx context.Context) error {
 	if startsGuest(j.change) {
 		return j.startOne(ctx)
@@ -22,11 +20,13 @@ func (j *job) power(ctx context.Context) error {
 	if g.vmid == "" {
 		return retryf("%s is not there: list again", j.guestKeys()[0])
 	}
-	if err := j.stop(ctx, g.ref); err != nil {
-		return err
+	if j.concerns("state") {
+		if err := j.stop(ctx, g.ref); err != nil {
+			return err
+		}
 	}
-	if j.change.After.Attrs["boot"] == bootDone && m.Extra[markBoot] == bootNew {
-		return j.booted(ctx, g.ref)
+	if j.change.After.Attrs["boot"] == bootDone && m.Extra[markBoot] != "" {
+		return j.forgetFirstStart(ctx, g, m)
 	}
 	return nil
 }
@@ -123,20 +123,18 @@ func (j *job) orAlready(ctx context.Context, r ref, running bool, err error) err
 	return err
 }
 
-// booted makes the mark forget that the guest was never started. Starting writes
-// the configuration too, so a conflict is tried again here.
-func (j *job) booted(ctx context.Context, r ref) error {
-	var err error
-	for range 3 {
-		g, m, readErr := j.powered(ctx)
-		if readErr != nil || g.vmid == "" || m.Extra[markBoot] == "" {
-			return readErr
-		}
+// forgetFirstStart makes the mark say no more that the guest is owed its first
+// start. Starting and stopping write the configuration too, so a conflict is tried
+// again here.
+func (j *job) forgetFirstStart(ctx context.Context, g guest, m inventory.Mark) error {
+	for tries := 1; ; tries++ {
 		delete(m.Extra, markBoot)
-		text := inventory.WithMark(g.cfg["description"], m)
-		if err = j.put(ctx, g, params{"description": text}, nil); !says(err, "detected modified", "checksum mismatch") {
+		err := j.put(ctx, g, params{"description": inventory.WithMark(g.cfg["description"], m)}, nil)
+		if tries == 3 || !says(err, "detected modified", "checksum mismatch") {
+			return err
+		}
+		if g, m, err = j.powered(ctx); err != nil || g.vmid == "" || m.Extra[markBoot] == "" {
 			return err
 		}
 	}
-	return err
 }

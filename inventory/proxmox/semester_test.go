@@ -132,8 +132,8 @@ func TestTwentyMachines(t *testing.T) {
 					for _, g := range r.sim.Guests() {
 						if g.VMID >= 20000 && g.VMID < 30000 {
 							made++
-							if g.Status != "running" || strings.Contains(g.Config["description"], "boot=new") {
-								t.Errorf("%d is %s: %q", g.VMID, g.Status, g.Config["description"])
+							if g.Status != "running" {
+								t.Errorf("%d is %s", g.VMID, g.Status)
 							}
 						}
 					}

@@ -21,6 +21,10 @@ type survey struct {
 	tasks  []task
 	now    time.Time         // on the clock of the node that answered
 	stale  map[string]string // by VMID: what to do about a lock that no task holds
+	// Of guests that stand still though they are owed their first start: whether
+	// they had it, and why nobody knows.
+	started map[string]bool
+	unsure  map[string]string
 }
 
 // seenGuest is a guest's configuration and its line in the resources at the time.
@@ -36,7 +40,8 @@ const statsAge = 20 * time.Second
 const readers = 8
 
 func (c *Cluster) survey(ctx context.Context) (*survey, error) {
-	s := &survey{guests: map[string]guest{}, unread: map[string]string{}, stale: map[string]string{}}
+	s := &survey{guests: map[string]guest{}, unread: map[string]string{}, stale: map[string]string{},
+		started: map[string]bool{}, unsure: map[string]string{}}
 	var (
 		ts                         []task
 		files                      clusterFiles
@@ -62,6 +67,7 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 	s.tasks = ts
 	c.judgeLocks(s)
 	c.freshen(ctx, s, s.now)
+	c.judgeStarts(ctx, s)
 	return s, nil
 }
 

@@ -88,6 +88,9 @@ type task struct {
 
 func (t task) running() bool { return t.EndTime == "" && t.Status == "" }
 
+// endedWell reads how a task ended: with warnings it did what it should.
+func endedWell(exit string) bool { return exit == "OK" || strings.HasPrefix(exit, "WARNINGS") }
+
 // touched is the last moment at which the task is known to have worked.
 func (t task) touched() time.Time {
 	if t.EndTime != "" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -267,7 +266,7 @@ func (t *trial) follow(ctx context.Context, tasks []follower) ([]time.Duration, 
 				return nil, err
 			case !done:
 				last[i] = now
-			case exit != "OK" && !strings.HasPrefix(exit, "WARNINGS"):
+			case !endedWell(exit):
 				return nil, &taskError{upid: task.upid, exit: exit}
 			default:
 				took[i] = max(last[i].Add(now.Sub(last[i])/2).Sub(task.at), 1)

@@ -103,7 +103,7 @@ func (j *job) unmoved(m inventory.Mark, before, after inventory.Resource) error 
 func (j *job) configure(ctx context.Context, g guest, r inventory.Resource, only func(string) bool) error {
 	set, remove := configParams(g.typ, g.cfg, r.Attrs, only)
 	if text := j.description(g, r, only); !sameText(text, g.cfg["description"]) {
-		set["description"] = text
+		set["description"] = j.c.forgetful(g.vmid, text)
 	}
 	if err := j.put(ctx, g, set, remove); err != nil {
 		return err

@@ -23,6 +23,8 @@ type view struct {
 	cores       map[string]int  // of the nodes, by name
 	storages    map[string]storage
 	stale       map[string]string // by VMID: what to do about a lock that no task holds
+	ran         map[string]string // by VMID: what the mark said of a first start when the guest was seen to run
+	ahead       time.Duration     // of the cluster's clock before this machine's
 	// images are the OS templates of a node's storage, or of one that nodes share,
 	// listed when first asked for.
 	images map[string][]string
@@ -44,9 +46,7 @@ type template struct {
 // born is a guest that this process has made since the last listing, so that it
 // knows how the guest stands.
 type born struct {
-	name    string
-	text    string // its description, mark included
-	first   bool   // its mark says that it is yet to be started
+	owed    string // what its mark says of a first start
 	started bool   // its creation was to start it
 	at      time.Time
 }
@@ -114,21 +114,14 @@ func (c *Cluster) noteBorn(vmid string, b born) {
 // look. Who deletes it meanwhile is seen among the tasks.
 const lately = 2 * time.Minute
 
-func (c *Cluster) bornAs(vmid string) (born, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b, ok := c.born[vmid]
-	return b, ok
-}
-
-// takeBorn reports whether what is known of a guest since it was made still
-// holds. It does so once: what comes after looks at the guest itself.
-func (c *Cluster) takeBorn(vmid string) bool {
+// takeBorn is what is known of a guest since it was made, while that holds. It
+// tells once: what comes after looks at the guest itself.
+func (c *Cluster) takeBorn(vmid string) (born, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, ok := c.born[vmid]
 	delete(c.born, vmid)
-	return ok && time.Since(b.at) < lately
+	return b, ok && time.Since(b.at) < lately
 }
 
 func (c *Cluster) forget(key inventory.Key) {

@@ -137,7 +137,7 @@ func (k *call) selects(t *task) bool {
 		!t.running && source == "active",
 		k.on("errors") && t.exit == "OK",
 		k.has("vmid") && t.id != k.str("vmid"),
-		k.has("typefilter") && !strings.Contains(t.kind, k.str("typefilter")),
+		k.has("typefilter") && t.kind != k.str("typefilter"),
 		k.has("userfilter") && !strings.Contains(t.who.user, k.str("userfilter")),
 		k.has("since") && t.start.Unix() < int64(k.num("since")),
 		k.has("until") && t.start.Unix() > int64(k.num("until")):

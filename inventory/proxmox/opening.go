@@ -169,5 +169,5 @@ func (j *job) enter(ctx context.Context, it made) (leave func(), err error) {
 	}
 	said := time.AfterFunc(100*moment, func() { j.say("waiting for its turn: of many that begin, not all do at once") })
 	defer said.Stop()
-	return j.c.openings.enter(ctx, name, opensTo(j.c.Width(j.c.name+claim), guessFor(it.about)), j.change.Key)
+	return j.c.openings.enter(ctx, name, opensTo(j.c.limit(j.c.name+claim), guessFor(it.about)), j.change.Key)
 }

@@ -86,11 +86,13 @@ func (l *liveState) guest(r *inventory.Resource, vmid string) {
 func (l *liveState) takeVMID(r *inventory.Resource, vmid string) {
 	l.byKey[r.Key] = r
 	system := r.Key.System()
-	if l.vmids[system] == nil {
-		l.vmids[system] = map[int]inventory.Key{}
+	taken := l.vmids[system]
+	if taken == nil {
+		taken = map[int]inventory.Key{}
+		l.vmids[system] = taken
 	}
 	if n, err := strconv.Atoi(vmid); err == nil {
-		l.vmids[system][n] = r.Key
+		taken[n] = r.Key
 	}
 }
 

@@ -2,7 +2,6 @@ package projects
 
 import (
 	"hash/fnv"
-	"slices"
 	"strconv"
 
 	"github.com/provost-dev/provost/inventory"
@@ -79,12 +78,14 @@ type vmidPool struct {
 }
 
 func (b *builder) newPool(c *cluster) *vmidPool {
-	pool := &vmidPool{first: c.first, size: c.last - c.first + 1, next: map[int]int{}, busy: map[int]string{}}
+	pool := &vmidPool{first: c.first, size: c.last - c.first + 1, next: make(map[int]int, len(b.live.vmids[c.name])+len(b.sites)), busy: map[int]string{}}
 	for vmid, key := range b.live.vmids[c.name] {
-		lock := b.live.byKey[key].Attrs["lock"]
-		if key.Kind() == inventory.KindForeign && slices.Contains([]string{"create", "clone"}, lock) && b.live.byKey[key].Attrs["stale"] == "" {
-			pool.busy[vmid] = lock // whoever's first choice this is must wait and see
-			continue
+		if key.Kind() == inventory.KindForeign {
+			foreign := b.live.byKey[key].Attrs
+			if lock := foreign["lock"]; foreign["stale"] == "" && (lock == "create" || lock == "clone") {
+				pool.busy[vmid] = lock // whoever's first choice this is must wait and see
+				continue
+			}
 		}
 		pool.take(vmid)
 	}

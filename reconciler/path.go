@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
+	"github.com/provost-dev/provost/reconciler/plan"
 )
 
 // link leads from each task to those that it needs and those that need it. What
@@ -20,11 +21,11 @@ func (w *walk) link() {
 		total += len(t.Needs)
 	}
 	all := make([]*task, total) // a piece for each: most need little
+	find := plan.Finder(len(w.tasks), func(i int) inventory.Key { return w.tasks[i].Key })
 	for _, t := range w.tasks {
 		t.needs, all = all[:len(t.Needs)], all[len(t.Needs):]
 		for i, key := range t.Needs {
-			at, found := slices.BinarySearchFunc(w.tasks, key, func(t *task, key inventory.Key) int { return cmp.Compare(t.Key, key) })
-			if found {
+			if at, found := find(key); found {
 				t.needs[i] = w.tasks[at]
 				t.needs[i].needers = append(t.needs[i].needers, t)
 			}

@@ -26,9 +26,9 @@ func (h Held) Has(c inventory.Change) bool { return h.Steps[c.Key] != "" }
 // Hold notes what the guard holds back, so that it can be approved.
 func Hold(p Plan) Plan {
 	held := Held{Steps: map[inventory.Key]string{}}
-	for _, s := range p.Steps {
-		if s.Gate == GateGuard {
-			held.Steps[s.Key] = fingerprint(s)
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Gate == GateGuard {
+			held.Steps[s.Key] = fingerprint(*s)
 		}
 	}
 	p.Held = nil
@@ -55,9 +55,9 @@ func Release(p Plan, by string) Plan {
 // Removed are the hashes of all steps that the guard judges, held back or not.
 func Removed(p Plan) map[string]bool {
 	removes, hashes := removals(p), map[string]bool{}
-	for _, s := range p.Steps {
-		if removes(s) {
-			hashes[fingerprint(s)] = true
+	for i := range p.Steps {
+		if s := &p.Steps[i]; removes(s) {
+			hashes[fingerprint(*s)] = true
 		}
 	}
 	return hashes

@@ -242,10 +242,11 @@ func keepPlannedNeeds(steps []Step) {
 	for i := range steps {
 		planned[i] = steps[i].Key
 	}
+	find := Finder(len(planned), func(i int) inventory.Key { return planned[i] })
 	for i := range steps {
 		s := &steps[i]
 		idle := func(need inventory.Key) bool {
-			_, ok := slices.BinarySearch(planned, need)
+			_, ok := find(need)
 			return !ok || need == s.Key
 		}
 		if !slices.IsSorted(s.Needs) || slices.ContainsFunc(s.Needs, idle) {

@@ -41,19 +41,22 @@ type Declared struct {
 // long enough, what goes with it is neither counted nor held back.
 func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) Plan {
 	removes := declared.unannounced(removals(p))
-	deletes := func(s Step) bool { return removes(s) && !s.Blocked() }
-	if !slices.ContainsFunc(p.Steps, deletes) {
+	losing, having := map[group]int{}, map[group]int{}
+	open := false
+	for i := range p.Steps {
+		if s := &p.Steps[i]; !s.Blocked() && removes(s) {
+			open = true
+			if counted(*s.Before) {
+				tally(losing, *s.Before)
+			}
+		}
+	}
+	if !open {
 		return p
 	}
-	losing, having := map[group]int{}, map[group]int{}
 	for _, r := range live {
 		if counted(r) {
 			tally(having, r)
-		}
-	}
-	for _, s := range p.Steps {
-		if deletes(s) && counted(*s.Before) {
-			tally(losing, *s.Before)
 		}
 	}
 	tripped := map[string]string{}
@@ -67,7 +70,7 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 		}
 	}
 	return p.Block(GateGuard, func(s Step) string {
-		if !removes(s) {
+		if !removes(&s) {
 			return ""
 		}
 		if reason := vanished(s.Owner, declared); reason != "" {
@@ -84,27 +87,30 @@ func Guard(p Plan, live []inventory.Resource, declared Declared, limits Limits) 
 
 // removals tells the steps that take something away which nobody has judged yet:
 // all but those that purge a retired guest, with what hangs on it.
-func removals(p Plan) func(Step) bool {
+func removals(p Plan) func(*Step) bool {
 	purged := map[inventory.Key]bool{}
-	for _, s := range p.Steps {
-		if Purges(s.Change) {
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Action == inventory.Delete && Purges(s.Change) {
 			purged[s.Key], purged[powerOf(s.Key)] = true, true
 		}
 	}
 	goes := func(k inventory.Key) bool { return purged[k] }
-	return func(s Step) bool {
+	return func(s *Step) bool {
 		if s.Action == inventory.Delete {
 			return !purged[s.Key] && !slices.ContainsFunc(s.Needs, goes)
 		}
-		return Retires(s.Change)
+		return s.Action == inventory.Update && Retires(s.Change)
 	}
 }
 
 // unannounced leaves out what goes with a cohort whose end was announced.
-func (d Declared) unannounced(removes func(Step) bool) func(Step) bool {
-	return func(s Step) bool {
+func (d Declared) unannounced(removes func(*Step) bool) func(*Step) bool {
+	return func(s *Step) bool {
+		if !removes(s) {
+			return false
+		}
 		doubt, ended := d.Ends[s.Owner.Unit]
-		return removes(s) && !(ended && doubt == "")
+		return !ended || doubt != ""
 	}
 }
 

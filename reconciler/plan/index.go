@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -59,5 +60,25 @@ func pairs(desired, live index) func(yield func(want, have *inventory.Resource) 
 				return
 			}
 		}
+	}
+}
+
+// Finder finds keys among n that are in order. It looks first behind the one of
+// the same kind that it found last: the powers of a plan, in order, need guests
+// in order.
+func Finder(n int, at func(int) inventory.Key) func(inventory.Key) (int, bool) {
+	behind := map[string]int{} // by kind
+	return func(key inventory.Key) (int, bool) {
+		kind := key.Kind()
+		if i := behind[kind]; i < n && at(i) == key {
+			behind[kind] = i + 1
+			return i, true
+		}
+		i := sort.Search(n, func(i int) bool { return at(i) >= key })
+		if i == n || at(i) != key {
+			return 0, false
+		}
+		behind[kind] = i + 1
+		return i, true
 	}
 }

@@ -98,11 +98,11 @@ func (p Plan) Count() Counts {
 // judge gives a reason. The receiver is not changed.
 func (p Plan) Block(gate Gate, judge func(Step) (reason string)) Plan {
 	own := false
-	for i, s := range p.Steps {
-		if s.Blocked() {
+	for i := range p.Steps {
+		if p.Steps[i].Blocked() {
 			continue
 		}
-		reason := judge(s)
+		reason := judge(p.Steps[i])
 		if reason == "" {
 			continue
 		}
@@ -121,8 +121,8 @@ func (p Plan) BlockDependants() Plan {
 	blocked := map[inventory.Key]bool{}
 	for {
 		before := len(blocked)
-		for _, s := range p.Steps {
-			if s.Blocked() {
+		for i := range p.Steps { // steps are large: only those that matter are copied
+			if s := &p.Steps[i]; s.Blocked() {
 				blocked[s.Key] = true
 			}
 		}

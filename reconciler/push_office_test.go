@@ -2,6 +2,7 @@ package reconciler_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -63,13 +64,28 @@ func (o *office) commit(tree projects.Tree) {
 	for path, f := range tree {
 		o.file("repo/"+path, string(f.Data))
 	}
-	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"-c", "user.name=t", "-c", "user.email=t@x.fr", "commit", "-q", "-m", "c"}} {
-		cmd := exec.Command("git", args...)
-		cmd.Dir = filepath.Join(o.dir, "repo")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			o.t.Fatalf("git %s: %v: %s", args[0], err, out)
-		}
+	o.git("init", "-q", "-b", "main")
+	o.git("add", "-A")
+	o.git("-c", "user.name=t", "-c", "user.email=t@x.fr", "commit", "-q", "-m", "c")
+}
+
+// request asks for a branch with these files to be merged.
+func (o *office) request(tree projects.Tree) {
+	o.git("checkout", "-q", "-b", "more")
+	o.commit(tree)
+	if _, err := o.forge.OpenMR("cri/campus", "more", "main", "More"); err != nil {
+		o.t.Fatal(err)
 	}
+}
+
+func (o *office) git(args ...string) string {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = filepath.Join(o.dir, "repo")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		o.t.Fatalf("git %s: %v: %s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // settle puts the machines of n students there, as provost would have made them.
@@ -102,13 +118,7 @@ func (o *office) settle(t *testing.T, n int) {
 
 // planned is what the status of the plan says on the newest commit.
 func (o *office) planned() string {
-	cmd := exec.Command("git", "rev-parse", "HEAD")
-	cmd.Dir = filepath.Join(o.dir, "repo")
-	head, err := cmd.Output()
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	for _, s := range o.forge.Statuses("cri/campus", strings.TrimSpace(string(head))) {
+	for _, s := range o.forge.Statuses("cri/campus", o.git("rev-parse", "HEAD")) {
 		if s.Name == reconciler.ContextPlan {
 			return s.Description
 		}
@@ -182,7 +192,7 @@ names: [{for: cohort/*, like: "vm-{student}"}]
 `
 
 // daemon is the loop with everything that it talks to; stop ends and closes all.
-func (o *office) daemon(t *testing.T) (run, stop func()) {
+func (o *office) daemon(t *testing.T, mode reconciler.ApplyMode) (run, stop func()) {
 	quiet := slog.New(slog.DiscardHandler)
 	token := o.file("secrets/gitlab-token", "glpat-bot\n")
 	wire := &http.Transport{DialContext: o.far.Dial}
@@ -208,8 +218,8 @@ func (o *office) daemon(t *testing.T) (run, stop func()) {
 	rec := &reconciler.Reconciler{
 		Source: source, Policy: policies.New(quiet), Guard: plan.DefaultLimits, Log: quiet,
 		Systems: map[string]reconciler.Managed{
-			"cri": {System: o.cluster(t), Apply: reconciler.ApplyOff},
-			"ad":  {System: ad, Apply: reconciler.ApplyOff},
+			"cri": {System: o.cluster(t), Apply: mode},
+			"ad":  {System: ad, Apply: mode},
 		},
 	}
 	trigger := make(chan struct{}, 1)
@@ -219,8 +229,15 @@ func (o *office) daemon(t *testing.T) (run, stop func()) {
 		default:
 		}
 	})
-	run = func() { rec.Run(t.Context(), time.Hour, trigger) }
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	run = func() {
+		rec.Run(ctx, time.Hour, trigger)
+		close(ended)
+	}
 	return run, func() {
+		end()
+		<-ended
 		hooks.Close()
 		source.Close(t.Context()) //nolint:errcheck // what it could not write was not waited for
 		ad.Close()
@@ -277,6 +294,14 @@ func (o *office) note(req *http.Request) {
 		return
 	}
 	o.heard <- cmp.Or(status.Name, status.Context) + " " + status.State
+}
+
+// forget drops what was heard up to now.
+func (o *office) forget() {
+	o.answer = map[string]time.Time{}
+	for len(o.heard) > 0 {
+		<-o.heard
+	}
 }
 
 // until waits for statuses.

@@ -10,6 +10,7 @@ type expectation struct {
 	soonest time.Duration // it may have ended
 	usual   time.Duration // it should have
 	known   bool          // from tasks like it; otherwise usual is a guess
+	haste   haste
 }
 
 // expectation follows the company that the task had and has. What company does to
@@ -56,28 +57,67 @@ func guessFor(a about) time.Duration {
 	return guessLinked
 }
 
+// haste is how much it matters that the end of a task is seen soon.
+type haste int
+
 const (
-	// patience is how much too late, as a share of its time, a task may be seen for
-	// the sake of one that ends a little later.
-	patience      = 0.06
+	usualHaste haste = iota
+	// mostHaste: everything waits meanwhile, and each second counts.
+	mostHaste
+	// leastHaste: enough else goes on.
+	leastHaste
+)
+
+// care is what haste means for looks, all as shares of the time that a task takes
+// or has taken.
+type care struct {
+	// patience is how much too late a task may be seen for the sake of one that ends
+	// a little later.
+	patience float64
+	// Steps, once a task takes longer than expected, and where nothing is known.
+	late, unknown float64
+}
+
+var cares = map[haste]care{
+	usualHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
+	mostHaste:  {patience: 0.01, late: 0.03, unknown: 0.15},
+	leastHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
+}
+
+const (
 	leastPatience = 50 * time.Millisecond
+	// A second is not worth more looks, whatever the haste.
+	leastSlack = 500 * time.Millisecond
+	leastStep  = time.Second
 	// leisurely is how much too late what nobody needs may be seen along with what
 	// is more urgent.
 	leisurely = time.Minute
 	firstLook = 250 * time.Millisecond // at a task of which nothing is known
-	// Steps, as a share of the time so far, once a task takes longer than expected,
-	// and where nothing is known.
-	lateStep    = 0.10
-	unknownStep = 0.25
-	mostStep    = 10 * time.Second // unless lateStep is more
+	mostStep  = 10 * time.Second       // where nothing is known
 )
+
+// slack is how much later than expected the first look may be.
+func (e expectation) slack() time.Duration {
+	usual := share(e.soonest, cares[usualHaste].patience)
+	mine := share(e.soonest, cares[e.haste].patience)
+	return max(leastPatience, min(usual, max(mine, leastSlack)), mine)
+}
+
+// steps are how long after a look the next may be, at a task that is late and at one
+// of which nothing is known.
+func (e expectation) steps(passed time.Duration) (late, unknown time.Duration) {
+	usual, mine := cares[usualHaste], cares[e.haste]
+	late = max(share(passed, mine.late), min(share(passed, usual.late), leastStep))
+	unknown = max(share(passed, mine.unknown), min(share(passed, usual.unknown), leastStep))
+	return late, max(late, min(unknown, mostStep))
+}
 
 // deadline is when to look at a task at the latest. It should have been seen
 // ended; after that, or where that is uncertain, looks follow each other in steps.
 func (w *waiting) deadline(e expectation, leisure bool) time.Time {
 	due := max(firstLook, e.usual/24)
 	if e.known {
-		due = e.soonest + max(leastPatience, share(e.soonest, patience))
+		due = e.soonest + e.slack()
 	}
 	at := later(w.floor, w.lesson.began.Add(due))
 	if leisure && w.leisurely {
@@ -90,12 +130,12 @@ func (w *waiting) deadline(e expectation, leisure bool) time.Time {
 // is looked for half-way; what is late, after a part of the time that it took.
 func (w *waiting) seenAtWork(e expectation, now time.Time) {
 	passed := now.Sub(w.lesson.began)
-	step := share(passed, lateStep)
+	step, unknown := e.steps(passed)
 	switch {
 	case !e.known && 2*passed < e.usual:
 		step = passed
 	case !e.known:
-		step = max(step, min(share(passed, unknownStep), mostStep))
+		step = unknown
 	case passed < e.soonest:
 		return // in good time: somebody else was due
 	case passed < e.usual:

@@ -39,7 +39,7 @@ func TestLooksAreFewAndInTime(t *testing.T) {
 		if e.known {
 			least = max(took, e.soonest) // nobody looks before
 		}
-		slack := max(share(took, unknownStep), share(least, patience), firstLook, e.usual/24)
+		slack := max(share(took, cares[usualHaste].unknown), share(least, cares[usualHaste].patience), firstLook, e.usual/24)
 		switch {
 		case took >= e.usual:
 		case e.known: // it is looked for half-way
@@ -64,11 +64,11 @@ func TestLooks(t *testing.T) {
 		looks int           // at most
 		late  time.Duration // at most
 	}{
-		{"as expected", expectation{time.Minute, time.Minute, true}, time.Minute, 1, 4 * time.Second},
-		{"a little longer", expectation{time.Minute, time.Minute, true}, 66 * time.Second, 2, 6 * time.Second},
+		{"as expected", expectation{soonest: time.Minute, usual: time.Minute, known: true}, time.Minute, 1, 4 * time.Second},
+		{"a little longer", expectation{soonest: time.Minute, usual: time.Minute, known: true}, 66 * time.Second, 2, 6 * time.Second},
 		{"the first copy of a desktop", expectation{usual: 50 * time.Second}, 67 * time.Second, 13, 9 * time.Second},
 		{"a first small clone", expectation{usual: 6 * time.Second}, 460 * time.Millisecond, 2, 300 * time.Millisecond},
-		{"company may do nothing", expectation{10 * time.Second, 40 * time.Second, true}, 11 * time.Second, 2, 15 * time.Second},
+		{"company may do nothing", expectation{soonest: 10 * time.Second, usual: 40 * time.Second, known: true}, 11 * time.Second, 2, 15 * time.Second},
 	} {
 		seen, looks := seenAt(began(), tt.e, tt.took)
 		if looks > tt.looks || seen-tt.took > tt.late {
@@ -79,7 +79,7 @@ func TestLooks(t *testing.T) {
 
 // What nobody waits for is looked at along with what somebody does.
 func TestLeisure(t *testing.T) {
-	e := expectation{3 * time.Second, 3 * time.Second, true}
+	e := expectation{soonest: 3 * time.Second, usual: 3 * time.Second, known: true}
 	w := began()
 	prompt := w.deadline(e, true)
 	w.leisurely = true

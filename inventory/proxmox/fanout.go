@@ -40,6 +40,9 @@ func (c *Cluster) Prepare(changes []inventory.Change, live []inventory.Resource)
 		f.serve(crowd)
 		vmid := crowd.original.vmid
 		demand.copies[vmid], demand.storage[vmid] = f.planned, f.places(crowd)[0].storage
+		if f.archives.planned[vmid] { // nothing is cloned
+			delete(demand.kinds, vmid)
+		}
 		demand.linkedFirst[vmid] = time.Duration(demand.linked[vmid])*c.linkedSpeed(crowd.original).alone > f.took
 	}
 	f.clear()
@@ -97,27 +100,60 @@ func (v view) crowds(changes []inventory.Change) []crowd {
 // demand counts the clones of containers by the template's VMID; of several that
 // are alike by the first one's.
 func (v view) demand(changes []inventory.Change) demand {
-	d := demand{linked: map[string]int{}, full: map[string]int{}, copies: map[string]int{}, storage: map[string]string{}, linkedFirst: map[string]bool{}}
+	d := demand{linked: map[string]int{}, full: map[string]int{}, copies: map[string]int{}, storage: map[string]string{},
+		linkedFirst: map[string]bool{}, kinds: map[string]kind{}}
 	for r := range containerClones(changes) {
-		if originals, err := v.originals(r); err == nil && r.Attrs["create.clone"] == "linked" {
+		originals, err := v.originals(r)
+		switch {
+		case err != nil:
+		case r.Attrs["create.clone"] == "linked":
 			d.linked[originals[0].vmid]++
-		} else if err == nil {
-			d.full[originals[0].vmid]++
+		default:
+			t := originals[0]
+			d.full[t.vmid]++
+			if d.kinds[t.vmid].names == "" {
+				d.kinds[t.vmid] = kind{of: t, like: r, names: v.sourceNames(r), to: cmp.Or(r.Attrs["storage"], t.storage)}
+			}
 		}
 	}
+	for original, k := range d.kinds {
+		k.beside = float64(othersTo(k.to, changes)) / float64(d.full[original])
+		d.kinds[original] = k
+	}
 	return d
+}
+
+// othersTo counts what is made and written to a storage but clones of containers.
+func othersTo(storage string, changes []inventory.Change) (n int) {
+	for r := range creations(changes) {
+		if r.Attrs["storage"] == storage && r.Attrs["create.clone"] != "linked" && !clonesContainer(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // containerClones are the containers to be cloned.
 func containerClones(changes []inventory.Change) iter.Seq[inventory.Resource] {
 	return func(yield func(inventory.Resource) bool) {
+		for r := range creations(changes) {
+			if clonesContainer(r) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func clonesContainer(r inventory.Resource) bool {
+	return r.Attrs["type"] == typeLXC && strings.HasPrefix(r.Attrs["create.base"], "template:")
+}
+
+// creations are the guests to be made.
+func creations(changes []inventory.Change) iter.Seq[inventory.Resource] {
+	return func(yield func(inventory.Resource) bool) {
 		for _, ch := range changes {
 			made := ch.Action == inventory.Create || ch.Action == inventory.Replace
-			if ch.Key.Kind() != inventory.KindGuest || ch.After == nil || !made {
-				continue
-			}
-			r := *ch.After
-			if r.Attrs["type"] == typeLXC && strings.HasPrefix(r.Attrs["create.base"], "template:") && !yield(r) {
+			if ch.Key.Kind() == inventory.KindGuest && ch.After != nil && made && !yield(*ch.After) {
 				return
 			}
 		}

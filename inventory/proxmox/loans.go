@@ -22,7 +22,11 @@ type loans struct {
 	users map[string]int // by VMID
 	queue []*borrower
 	demand
-	copying map[string]int // copies under way, by the original's VMID
+	copying map[string]int       // copies under way, by the original's VMID
+	streams map[string]int       // full clones of containers under way, copies too, by the storage
+	latest  map[string]time.Time // when the last of these began
+	back    map[string]time.Time // when a source came back, by VMID
+	next    *time.Timer          // for who is held back
 }
 
 // demand is what was planned to be cloned and has not begun, by the original's VMID.
@@ -30,6 +34,16 @@ type demand struct {
 	linked, full, copies map[string]int
 	storage              map[string]string // that the copies go to
 	linkedFirst          map[string]bool
+	kinds                map[string]kind // of the full clones
+}
+
+// kind is what full clones of one original have in common.
+type kind struct {
+	of     template
+	like   inventory.Resource // one of them
+	names  string             // of the sources, see sourceNames
+	to     string             // storage
+	beside float64            // for each of them, what else is to be written there
 }
 
 // borrower is a clone that waits for a source.
@@ -40,7 +54,10 @@ type borrower struct {
 	original string
 	node     string
 	sources  func() []template // that it can be cloned from now
-	lent     chan template     // has room for one
+	to       string            // storage that a container's disk is copied to, or ""
+	// around gives the speed of such clones, and how much else copies to where they do.
+	around func() (speed, int)
+	lent   chan template // has room for one
 }
 
 // How a borrower clones, in the order of service.
@@ -53,6 +70,10 @@ const (
 // moment is how long the decision is put off, so that who asks at one moment is
 // in the queue by then.
 const moment = time.Millisecond
+
+// courtesy is how long an original that came back is kept for copies of it which
+// that lets begin. Linked clones can have it later, when there are other sources.
+const courtesy = 20 * time.Millisecond
 
 // plan takes up what is going to be cloned.
 func (l *loans) plan(d demand) {
@@ -76,16 +97,24 @@ func (l *loans) copiesTo(original string) string {
 	return l.storage[original]
 }
 
-// fanningOut reports whether copies to a storage are yet to begin or under way.
-func (l *loans) fanningOut(storage string) bool {
+// wants reports whether an original has clones or copies that have not begun.
+func (l *loans) wants(original string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for original, to := range l.storage {
-		if to == storage && l.copies[original]+l.copying[original] > 0 {
-			return true
+	return l.full[original]+l.copies[original] > 0
+}
+
+// kindsTo are the full clones of containers to a storage that have not begun, or
+// are still to have copies made for them.
+func (l *loans) kindsTo(storage string) (kinds []kind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for original, k := range l.kinds {
+		if k.to == storage && l.full[original]+l.copies[original]+l.copying[original] > 0 {
+			kinds = append(kinds, k)
 		}
 	}
-	return false
+	return kinds
 }
 
 // reserves reports whether the original is kept for linked clones.
@@ -111,14 +140,41 @@ func (l *loans) deal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	slices.SortFunc(l.queue, func(a, b *borrower) int { return cmp.Or(l.rankLocked(a)-l.rankLocked(b), cmp.Compare(a.key, b.key)) })
+	var next time.Time
 	l.queue = slices.DeleteFunc(l.queue, func(b *borrower) bool {
 		t, ok := l.bestLocked(b)
-		if ok {
-			l.lendLocked(t, b.how)
-			b.lent <- t
+		if !ok {
+			return false
 		}
-		return ok
+		if at := l.turnLocked(t, b); at.After(time.Now()) {
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+			return false
+		}
+		l.lendLocked(t, b)
+		b.lent <- t
+		return true
 	})
+	if l.next != nil {
+		l.next.Stop()
+	}
+	if !next.IsZero() {
+		l.next = time.AfterFunc(time.Until(next), l.deal)
+	}
+}
+
+// turnLocked is when a source that is free may be lent.
+func (l *loans) turnLocked(t template, b *borrower) time.Time {
+	switch {
+	case b.how == byLinking && l.copies[b.original] > 0 && !l.linkedFirst[b.original]:
+		return l.back[t.vmid].Add(courtesy)
+	case b.how == byCloning && b.to != "":
+		speed, others := b.around()
+		f := flow{speed: speed, sources: len(b.sources()), waiting: l.full[b.original], copying: l.streams[b.to] + others}
+		return l.latest[b.to].Add(f.pause())
+	}
+	return time.Time{}
 }
 
 func (l *loans) rankLocked(b *borrower) int {
@@ -157,34 +213,43 @@ func (l *loans) bestLocked(b *borrower) (best template, ok bool) {
 	}), true
 }
 
-func (l *loans) lendLocked(t template, how int) {
+func (l *loans) lendLocked(t template, b *borrower) {
 	if l.users == nil {
-		l.users, l.copying = map[string]int{}, map[string]int{}
+		l.users, l.copying, l.streams = map[string]int{}, map[string]int{}, map[string]int{}
+		l.latest, l.back = map[string]time.Time{}, map[string]time.Time{}
 	}
 	if l.copies == nil {
 		l.copies = map[string]int{}
 	}
 	l.users[t.vmid]++
+	if b.to != "" {
+		l.streams[b.to]++
+		l.latest[b.to] = time.Now()
+	}
 	original := t.original()
 	switch {
-	case how == byCopying:
+	case b.how == byCopying:
 		l.copying[original]++
 		l.copies[original] = max(0, l.copies[original]-1)
-	case how == byLinking && l.linked[original] > 0:
+	case b.how == byLinking && l.linked[original] > 0:
 		l.linked[original]--
-	case how == byCloning && l.full[original] > 0:
+	case b.how == byCloning && l.full[original] > 0:
 		l.full[original]--
 	}
 }
 
 // give takes a source back.
-func (l *loans) give(t template, how int) {
+func (l *loans) give(t template, b *borrower) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.users[t.vmid]--; l.users[t.vmid] <= 0 {
 		delete(l.users, t.vmid)
 	}
-	if how == byCopying {
+	l.back[t.vmid] = time.Now()
+	if b.to != "" {
+		l.streams[b.to]--
+	}
+	if b.how == byCopying {
 		l.copying[t.original()]--
 	}
 	time.AfterFunc(moment, l.deal)
@@ -225,18 +290,25 @@ func (j *job) borrow(ctx context.Context, r inventory.Resource) (clonePlan, func
 		now, _ := j.c.look().cloneSources(r)
 		return now
 	}}
+	if plan := planFrom(r, first[0]); plan.full && plan.source.typ == typeLXC {
+		a := j.c.look().aboutClone(plan, r)
+		b.to, b.around = a.storage, func() (speed, int) {
+			all, likes := j.c.pace.copyingTo(a)
+			return j.c.cloneSpeed(plan, r), all - likes
+		}
+	}
 	j.c.loans.ask(b)
 	said := time.NewTimer(100 * moment)
 	defer said.Stop()
 	for {
 		select {
 		case t := <-b.lent:
-			return planFrom(r, t), func() { j.c.loans.give(t, how) }, nil
+			return planFrom(r, t), func() { j.c.loans.give(t, b) }, nil
 		case <-said.C:
 			j.say("waiting for %s to be free", first[0].ref)
 		case <-ctx.Done():
 			if !j.c.loans.leave(b) {
-				j.c.loans.give(<-b.lent, how)
+				j.c.loans.give(<-b.lent, b)
 			}
 			return clonePlan{}, nil, ctx.Err()
 		}

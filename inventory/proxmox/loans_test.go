@@ -26,7 +26,7 @@ func TestLoansGoByKey(t *testing.T) {
 				source := <-b.lent
 				served <- name // one has it at a time
 				time.Sleep(time.Second)
-				l.give(source, how)
+				l.give(source, b)
 			}
 			for name, how := range map[string]int{"b": byCloning, "a": byCloning, "link": byLinking, "copy": byCopying} {
 				go ask(name, how)

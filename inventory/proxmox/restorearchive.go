@@ -155,10 +155,10 @@ func (j *job) hold(ctx context.Context, copied template) (giveBack func(), err e
 	j.c.loans.ask(b)
 	select {
 	case t := <-b.lent:
-		return func() { j.c.loans.give(t, byCopying) }, nil
+		return func() { j.c.loans.give(t, b) }, nil
 	case <-ctx.Done():
 		if !j.c.loans.leave(b) {
-			j.c.loans.give(<-b.lent, byCopying)
+			j.c.loans.give(<-b.lent, b)
 		}
 		return nil, ctx.Err()
 	}

@@ -83,7 +83,7 @@ func (r *record) speed(drag float64) speed {
 }
 
 func (r *record) add(others, seconds, drag float64) {
-	waited := r.n > 0 && others >= 1 && seconds > waitingShare*r.speed(drag).alone.Seconds()
+	waited := r.n > 0 && others >= 1 && seconds > waitingShare*r.unhindered(drag)
 	for _, sum := range []*float64{&r.n, &r.x, &r.y, &r.xx, &r.xy, &r.busy, &r.together} {
 		*sum *= fading
 	}
@@ -96,4 +96,15 @@ func (r *record) add(others, seconds, drag float64) {
 		r.busy++
 		r.together += (others + 1) / seconds
 	}
+}
+
+// unhindered is the seconds that a task takes that does not wait for others. While
+// their drag is assumed, they share what is full from as many on as the drag tells:
+// what fewer of them took is believed to be nobody's fault.
+func (r *record) unhindered(drag float64) float64 {
+	s := r.speed(drag)
+	if !s.assumed {
+		return s.alone.Seconds()
+	}
+	return r.y / r.n / max(1, s.seen*s.drag)
 }

@@ -176,7 +176,7 @@ func (c *Cluster) nextLook() time.Time {
 	scouted := map[string]bool{}
 	for _, wait := range w.waits {
 		c.presume(wait, now)
-		expect, kind := c.pace.expectation(wait.lesson), wait.lesson.subject
+		expect, kind := c.expectation(wait), wait.lesson.subject
 		if !expect.known && scouted[kind] {
 			continue // of several of a kind that nothing is known of, one is asked about
 		}
@@ -193,7 +193,13 @@ func (c *Cluster) nextLook() time.Time {
 
 func (c *Cluster) seenAtWork(wait *waiting, now time.Time) {
 	c.pace.atWork(wait.lesson, now)
-	wait.seenAtWork(c.pace.expectation(wait.lesson), now)
+	wait.seenAtWork(c.expectation(wait), now)
+}
+
+func (c *Cluster) expectation(wait *waiting) expectation {
+	e := c.pace.expectation(wait.lesson)
+	e.haste = c.haste(wait.lesson)
+	return e
 }
 
 // presume lets a task that nobody hurries to look at be company only as long as it

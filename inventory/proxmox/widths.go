@@ -103,8 +103,10 @@ func (c *Cluster) Width(claim string) int {
 	if kind == "archive" {
 		return c.archiveWidth(name)
 	}
-	if kind == "storage" && c.loans.fanningOut(name) {
-		return min(c.cfg.Limits.ClonesPerStorage, c.sources()+besideCopies)
+	if kind == "storage" {
+		if width := c.storageWidth(name); width > 0 {
+			return width
+		}
 	}
 	if limit := c.limit(claim); limit > 0 {
 		return c.widths.of(claim, limit)
@@ -164,16 +166,6 @@ func (c *Cluster) copyWidth(source string) int {
 // copied. Everybody waits for the copies, and they share the storage with all that
 // is written at once.
 const besideCopies = 4
-
-// sources counts all containers that can be cloned.
-func (c *Cluster) sources() int {
-	v := c.look()
-	n := len(v.templates)
-	for _, copies := range v.copies {
-		n += len(copies)
-	}
-	return n
-}
 
 // machinesFrom is how many machines are cloned at once from a template: as many as
 // keep its node busy along with the starts of those that were cloned before, of

@@ -247,13 +247,15 @@ func (v view) aboutBackup(copied template) about {
 
 // restoreSpeed is how fast r is restored. Where that was never seen, it is taken
 // to write what a clone writes, and to unpack it as a creation from an OS template
-// does.
+// does, in which others do not disturb it.
 func (c *Cluster) restoreSpeed(t template, r inventory.Resource) speed {
 	if s, ok := c.pace.of(c.look().aboutRestore(t, r)); ok {
 		return s
 	}
 	s := c.cloneSpeed(planFrom(r, t), r)
+	writes := s.alone
 	s.alone += c.usual("vzcreate", guessInstall)
+	s.drag *= writes.Seconds() / s.alone.Seconds()
 	s.assumed, s.seen = true, 0
 	return s
 }

@@ -102,6 +102,9 @@ func (j *job) archive(ctx context.Context, r inventory.Resource) error {
 	if !ok {
 		return failf("cannot back up %s: node %s has no storage %q for backups", r.Attrs["source"], r.Attrs["node"], r.Attrs["backups"])
 	}
+	if err := j.awaitBackup(ctx, refOf(r.Attrs)); err != nil {
+		return err
+	}
 	if done, err := j.findArchive(ctx, r, at); done || err != nil {
 		return err // a former try got that far
 	}
@@ -116,6 +119,18 @@ func (j *job) archive(ctx context.Context, r inventory.Resource) error {
 	done, err := j.findArchive(ctx, r, at)
 	if err == nil && !done {
 		return failf("the backup of CT %s on %s has no notes that say whose it is: look at the log of its task, and delete it", r.Attrs["vmid"], at.name)
+	}
+	return err
+}
+
+// awaitBackup waits for a backup that a former process began.
+func (j *job) awaitBackup(ctx context.Context, copied ref) error {
+	if j.c.free(copied.vmid) {
+		return nil
+	}
+	g, _, err := j.c.find(ctx, copied)
+	if err == nil && g.cfg["lock"] == "backup" {
+		_, err = j.awaitHolder(ctx, g, "")
 	}
 	return err
 }

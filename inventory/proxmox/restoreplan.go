@@ -65,7 +65,7 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 	}
 	each, wide := f.c.restoreSpeed(t, w.clones[0]), f.c.cfg.Limits.ClonesPerStorage
 	if each.assumed && each.most == 0 {
-		wide = min(wide, mostCopies+1) // nobody has seen that more at once win anything
+		wide = min(wide, mostAssumed) // nobody has seen that more at once win anything
 	}
 	took = makespan(len(w.clones), wide, 0, wide, each)
 	if stands || f.archives.making[t.vmid] {
@@ -77,6 +77,9 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 	}
 	return took, false, f.roomForArchive(w)
 }
+
+// mostAssumed are twice as many as there may be clones of one template at once.
+const mostAssumed = 2 * (mostCopies + 1)
 
 // roomForArchive also sees to it that all clones will reach the archive.
 func (f *fanout) roomForArchive(w crowd) bool {

@@ -21,6 +21,36 @@ type backup struct {
 
 func (s *storage) volid(b *backup) string { return s.name + ":backup/" + b.file }
 
+// Backup is an archive as a test looks at it.
+type Backup struct {
+	VolID     string
+	VMID      int
+	Notes     string
+	Protected bool
+}
+
+// Backups returns those on a storage, in the order in which they were made.
+func (c *Cluster) Backups(storage string) []Backup {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []Backup
+	if s := c.storages[storage]; s != nil {
+		for _, b := range s.backups {
+			all = append(all, Backup{VolID: s.volid(b), VMID: b.vmid, Notes: b.notes, Protected: b.protected})
+		}
+	}
+	return all
+}
+
+// Annotate gives a backup other notes and protects it or not, as a person would.
+func (c *Cluster) Annotate(volid, notes string, protected bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.backup(volid); b != nil {
+		b.notes, b.protected = notes, protected
+	}
+}
+
 // backup finds an archive by its volume's name.
 func (c *Cluster) backup(volume string) *backup {
 	store, _, _ := splitVolume(volume)

@@ -130,6 +130,8 @@ type stand struct {
 	mem  *memnet.Network
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	wire *wire
+	// backups is the storage for backups that may be used, or "".
+	backups string
 }
 
 func newStand(t *testing.T, r row) *stand {
@@ -236,7 +238,7 @@ func (s *stand) cluster(t *testing.T) *proxmox.Cluster {
 	s.sim.AuthorizeSSH(key)
 	cfg := proxmox.Config{
 		Endpoints: s.sim.URLs(), TokenFile: file("token", []byte(s.sim.RootToken()+"\n")), CAFile: file("ca.pem", s.sim.CACert()),
-		StateDir: filepath.Join(dir, "state"), TaskTimeout: 24 * time.Hour,
+		StateDir: filepath.Join(dir, "state"), TaskTimeout: 24 * time.Hour, Backups: s.backups,
 		SSH: proxmox.SSHConfig{Hosts: s.sim.SSHAddrs(), KeyFile: file("key", pem.EncodeToMemory(block)),
 			KnownHostsFile: file("known_hosts", []byte(knownhosts.Line(s.sim.SSHAddrs(), s.sim.SSHHostKey())+"\n"))},
 	}

@@ -17,8 +17,20 @@
 //
 // # Rules
 //
-// In every package, deny, warn and require_approval are asked for. Nobody can
-// approve yet: what requires an approval is denied and says so.
+// In every package, deny, warn and require_approval are asked for. What requires an
+// approval is held until somebody approves exactly that: the changes that its answers
+// are about, and what the deletion guard holds back beside them, have one hash, which
+// the plan's status shows; "provost approve HASH" lets them go, or an approver's
+// consent to the merge request. If anything of it changes, the hash is another. What
+// is denied beside it stays denied, and no approval helps where a rule fails.
+//
+//	require_approval contains {"msg": "more than 16 cores", "id": change.id} if {
+//		some change in input.plan.changes
+//		change.after.cores > 16
+//	}
+//
+// Where something waits for an approval the rules are asked twice: about the plan as
+// if it were given, and about what is left of it while it is not.
 //
 //	# METADATA
 //	# title: The exam bridge is for weekends

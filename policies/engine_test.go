@@ -103,16 +103,24 @@ func TestWhomAnAnswerIsAbout(t *testing.T) {
 	}
 }
 
-func TestApprovalsAreDeniedForNow(t *testing.T) {
+// What wants an approval is held with what only makes sense with it, and denials
+// are told first.
+func TestRulesWantApprovals(t *testing.T) {
 	rules := tree("policies/x.rego", `package campus.x
 
 require_approval contains {"msg": "a big one", "id": change.id} if {
 	some change in input.plan.changes
 	change.after.memory > 1000
 }
+
+deny contains {"msg": "not on a Sunday", "id": change.id} if {
+	some change in input.plan.changes
+	change.name == "b"
+}
 `)
-	if got := brief(check(t, rules, nil, creates(machine("a", student("ada"))))); got != "deny ada: needs an approval: a big one [a]\n" {
-		t.Errorf("got %q", got)
+	want := "deny ada: not on a Sunday [b]\nhold ada: needs an approval: a big one [a b]\n"
+	if got := brief(check(t, rules, nil, creates(machine("a", student("ada"))), creates(machine("b", student("ada"))))); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

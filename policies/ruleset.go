@@ -31,10 +31,10 @@ const (
 )
 
 // decisions are the rules that are asked for in every package, with conftest's
-// names. Nobody can approve yet, so what wants an approval is denied.
+// names.
 var decisions = []decision{
 	{"deny", reconciler.LevelDeny, ""},
-	{"require_approval", reconciler.LevelDeny, "needs an approval: "},
+	{"require_approval", reconciler.LevelHold, "needs an approval: "},
 	{"warn", reconciler.LevelWarn, ""},
 }
 

@@ -159,7 +159,7 @@ func (v *verdict) note(q query, a answer, owner inventory.Owner, key inventory.K
 		return
 	}
 	v.keys[s][key] = true
-	if q.level == reconciler.LevelDeny {
+	if q.level != reconciler.LevelWarn {
 		for _, companion := range v.companions(key) {
 			v.keys[s][companion] = true
 		}

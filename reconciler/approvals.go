@@ -12,17 +12,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler/plan"
 )
 
-// Approvals remembers which plans may pass the guard, and who said so. They are
+// Approvals remembers which plans may go that were held back, and who said so. They are
 // files in a directory, one an approval: an administrator gives one by "provost
 // approve" while the daemon runs, and they outlive the daemon.
 //
-// An approval is for one plan, known by the hash of what the guard holds back.
+// An approval is for one plan, known by the hash of what is held back of it: by the
+// guard, or because a rule wants an approval.
 // It counts when a plan has that very hash. From the moment at which such a plan
 // begins to be applied it is also good for what is left of it, and for nothing
 // else: a pass that was cut off goes on, and what was done is struck off, so that
@@ -41,16 +43,17 @@ const approvalLife = 7 * 24 * time.Hour
 // NewApprovals keeps approvals in a directory, which need not exist.
 func NewApprovals(dir string, now func() time.Time) *Approvals { return &Approvals{dir, now} }
 
-// approve opens the guard's gate for a plan that somebody has approved.
-func (r *Reconciler) approve(p plan.Plan) plan.Plan {
-	p = plan.Hold(p)
-	if p.Held == nil || r.Approvals == nil {
-		return p
+// consent says who has approved what is held back, "" where nobody has. It is asked
+// about nothing, too.
+type consent func(*plan.Held) (by string)
+
+// given is whoever approved exactly this.
+func (r *Reconciler) given(held *plan.Held) string {
+	if held == nil || r.Approvals == nil {
+		return ""
 	}
-	if one, ok := r.Approvals.find(*p.Held); ok {
-		return plan.Release(p, one.By)
-	}
-	return p
+	one, _ := r.Approvals.find(*held)
+	return one.By
 }
 
 // useApprovals books what a plan that is about to be applied uses of approvals.
@@ -61,7 +64,7 @@ func (r *Reconciler) useApprovals(p plan.Plan, live inventory.Listing) {
 	}
 	var errs []error
 	if len(live.Unknown) == 0 {
-		errs = append(errs, r.Approvals.strike(plan.Removed(p)))
+		errs = append(errs, r.Approvals.strike(func() map[string]bool { return plan.Fingerprints(p) }))
 	}
 	if p.Held != nil && p.Held.By != "" && r.paused() == "" && slices.ContainsFunc(p.Ready(), p.Held.Has) {
 		errs = append(errs, r.Approvals.begin(*p.Held))
@@ -194,14 +197,17 @@ func (a *Approvals) begin(held plan.Held) error {
 }
 
 // strike takes off what is no longer planned, and the approvals of which nothing
-// is left or which are too old.
-func (a *Approvals) strike(planned map[string]bool) error {
+// is left or which are too old. What is planned it asks only where that matters.
+func (a *Approvals) strike(planned func() map[string]bool) error {
+	planned = sync.OnceValue(planned)
 	var errs []error
 	for _, one := range a.all() {
-		left := slices.DeleteFunc(slices.Clone(one.Left), func(step string) bool { return !planned[step] })
-		switch {
-		case a.over(one):
+		if a.over(one) {
 			errs = append(errs, a.drop(one))
+			continue
+		}
+		left := slices.DeleteFunc(slices.Clone(one.Left), func(step string) bool { return !planned()[step] })
+		switch {
 		case len(left) == len(one.Left):
 		case len(left) == 0:
 			errs = append(errs, a.drop(one))

@@ -16,8 +16,8 @@ import (
 	"github.com/provost-dev/provost/reconciler/plan"
 )
 
-// shown is what is remembered of an open merge request that would delete more
-// than the guard lets pass: an approval of the request is one of the plan only
+// shown is what is remembered of an open merge request of which something is
+// held back: an approval of the request is one of the plan only
 // where its giver can have seen the plan. So those that stood when the plan was
 // first shown are too early, and a new head or another plan begins anew.
 type shown struct {
@@ -44,26 +44,37 @@ func (a *Approvals) requests() (map[string]shown, error) {
 	return all, nil
 }
 
+// onRequest is the consent to what a merge request would do. A fork's plan gets none,
+// whatever its hash: what it was made from is not what is live, and whoever wrote it
+// could make it look like one that somebody has approved.
+func (r *Reconciler) onRequest(ctx context.Context, p Proposal) consent {
+	if p.Fork {
+		return func(*plan.Held) string { return "" }
+	}
+	return func(held *plan.Held) string {
+		r.hear(ctx, p, held)
+		return r.given(held)
+	}
+}
+
 // hear takes a merge request's approvals for approvals of its plan, where they
-// are; it reports whether there is a new one.
-func (r *Reconciler) hear(ctx context.Context, p Proposal, held *plan.Held) bool {
+// are.
+func (r *Reconciler) hear(ctx context.Context, p Proposal, held *plan.Held) {
 	witness, ok := r.Source.(Witness)
 	if r.DryRun || r.Approvals == nil || !ok {
-		return false
+		return
 	}
 	var given []Approval
 	var err error
 	if held != nil {
 		given, err = witness.Approvals(ctx, p)
 	}
-	news := false
 	if err == nil {
-		news, err = r.Approvals.hear(p, given, held, r.Approvers)
+		err = r.Approvals.hear(p, given, held, r.Approvers)
 	}
 	if err != nil {
 		r.Log.Warn("approvals of a merge request not taken", "request", p.ID, "error", err)
 	}
-	return news
 }
 
 func (r *Reconciler) forgetRequests(open []Proposal) {
@@ -75,16 +86,16 @@ func (r *Reconciler) forgetRequests(open []Proposal) {
 	}
 }
 
-// hear looks at who has given his approval of a merge request. held is what the guard holds back
+// hear looks at who has given his approval of a merge request. held is what is held back
 // of the plan that merging it would make, nil where nothing is; approvers are the
 // logins that count. The request's own author never does.
 //
 // While the request is open the approval stands and falls with it: withdrawn
 // there, it is withdrawn here. After the merge nobody can withdraw it there.
-func (a *Approvals) hear(p Proposal, given []Approval, held *plan.Held, approvers []string) (news bool, err error) {
+func (a *Approvals) hear(p Proposal, given []Approval, held *plan.Held, approvers []string) error {
 	requests, err := a.requests()
 	if err != nil {
-		return false, err
+		return err
 	}
 	now := shown{Commit: p.Commit}
 	if held != nil {
@@ -93,7 +104,7 @@ func (a *Approvals) hear(p Proposal, given []Approval, held *plan.Held, approver
 	was, known := requests[p.ID]
 	if was.Commit != now.Commit || was.Hash != now.Hash {
 		if held == nil && !known {
-			return false, nil
+			return nil
 		}
 		for _, early := range given {
 			now.Early = append(now.Early, early.id())
@@ -101,14 +112,14 @@ func (a *Approvals) hear(p Proposal, given []Approval, held *plan.Held, approver
 		if requests[p.ID] = now; held == nil {
 			delete(requests, p.ID)
 		}
-		return false, errors.Join(a.withdraw(p.ID, ""), a.put(filepath.Join(a.dir, requestsFile), requests))
+		return errors.Join(a.withdraw(p.ID, ""), a.put(filepath.Join(a.dir, requestsFile), requests))
 	}
 	for _, one := range given {
 		if held != nil && one.counts(p, was, approvers) {
 			return a.agree(approval{Hash: held.Hash, By: one.User + " on " + p.ID, Request: p.ID})
 		}
 	}
-	return false, a.withdraw(p.ID, "")
+	return a.withdraw(p.ID, "")
 }
 
 // counts reports whether it is of the head on which the plan was shown, by an
@@ -125,13 +136,13 @@ func (given Approval) id() string {
 }
 
 // agree keeps the approval of a request, and anew each day while it is open.
-func (a *Approvals) agree(one approval) (news bool, err error) {
+func (a *Approvals) agree(one approval) error {
 	for _, old := range a.all() {
 		if old.Hash == one.Hash && old.Request == one.Request && old.By == one.By && a.now().Sub(old.At) < 24*time.Hour {
-			return false, nil
+			return nil
 		}
 	}
-	return true, cmp.Or(a.withdraw(one.Request, one.Hash), a.give(one))
+	return cmp.Or(a.withdraw(one.Request, one.Hash), a.give(one))
 }
 
 // withdraw drops what was approved on a request, but for one hash.

@@ -31,12 +31,14 @@ func heldBack(steps ...string) plan.Held {
 	return held
 }
 
-func planned(held plan.Held) map[string]bool {
-	all := map[string]bool{}
-	for _, s := range held.Steps {
-		all[s] = true
+func planned(held plan.Held) func() map[string]bool {
+	return func() map[string]bool {
+		all := map[string]bool{}
+		for _, s := range held.Steps {
+			all[s] = true
+		}
+		return all
 	}
-	return all
 }
 
 // An approval counts for its plan until that begins, and from then on for what
@@ -79,7 +81,7 @@ func TestApprovalIsForOnePlan(t *testing.T) {
 	check(a.Give(all.Hash, "camille"))
 	now = now.Add(approvalLife)
 	lets(false, "a", "b", "c")
-	check(a.strike(nil))
+	check(a.strike(func() map[string]bool { t.Error("it was asked what is planned, for nothing"); return nil }))
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.json")); len(left) > 0 {
 		t.Errorf("what is too old is still there: %v", left)
 	}
@@ -146,7 +148,7 @@ func TestHear(t *testing.T) {
 					h := heldBack(strings.Split(p.steps, "")...)
 					held = &h
 				}
-				if _, err := a.hear(Proposal{ID: "!7", Author: "Bob", Commit: p.commit}, p.given, held, []string{"ada", "cleo", "Bob"}); err != nil {
+				if err := a.hear(Proposal{ID: "!7", Author: "Bob", Commit: p.commit}, p.given, held, []string{"ada", "cleo", "Bob"}); err != nil {
 					t.Fatal(err)
 				}
 				by := ""

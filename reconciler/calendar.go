@@ -40,7 +40,7 @@ func (r *Reconciler) planOnly(p plan.Plan, desired projects.Desired) plan.Plan {
 			return "", time.Time{}
 		}
 		return desired.Calendar.Hold(now, projects.Change{Unit: o.Unit, Kind: kind, Action: does})
-	}).BlockDependants()
+	})
 }
 
 // wakes is when the calendar itself asks for a pass: what waits may go out, or a

@@ -232,6 +232,7 @@ type Level string
 // The levels.
 const (
 	LevelDeny Level = "deny"
+	LevelHold Level = "hold" // until somebody approves exactly that
 	LevelWarn Level = "warn"
 )
 
@@ -242,6 +243,6 @@ type Violation struct {
 	Level   Level           `json:"level"`
 	Message string          `json:"message"`         // "quota: student rapamato asks 40 GiB of memory of 16"
 	Owner   inventory.Owner `json:"owner,omitzero"`  // whom it is about; zero for the campus
-	Keys    []inventory.Key `json:"keys,omitempty"`  // the changes that it denies; sorted
+	Keys    []inventory.Key `json:"keys,omitempty"`  // the changes that it denies or holds; sorted
 	Where   string          `json:"where,omitempty"` // file:line of the rule
 }

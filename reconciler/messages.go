@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,7 +24,6 @@ const (
 	msgInSync     = "%s: in sync"
 	msgKept       = "%s; %s kept, the first until %s"
 	msgHeld       = "%d held back, approve %s: %s"
-	msgHeldNow    = "too much would be deleted at once"
 	msgApproved   = "%s; approved by %s"
 	msgRetire     = "retire"
 	msgRestart    = "restart"
@@ -70,6 +70,7 @@ const (
 	msgRulesBroken = "the branch's own rules cannot be read, so nothing may be changed: %s"
 	msgNotBelieved = "not applied: what %s declares stands"
 	msgFromFork    = "%s (as declared: a fork is not shown what is live)"
+	msgForkHeld    = "%d held back; a fork's plan cannot be approved, the branch's can once it is merged: %s"
 )
 
 // Words of the badge.
@@ -125,6 +126,9 @@ func requestPlanStatus(p plan.Plan, fork bool) Status {
 	if len(p.Steps) > 0 {
 		s = planStatus(p, nil, nil)
 	}
+	if held := heldSteps(p); fork && len(held) > 0 {
+		return Status{ContextPlan, StatusFailed, say(msgForkHeld, len(held), held[0].Reason), ""}
+	}
 	if fork {
 		s.Description = say(msgFromFork, s.Description)
 	}
@@ -134,8 +138,8 @@ func requestPlanStatus(p plan.Plan, fork bool) Status {
 // planStatus fails where something that is declared cannot be made so. What the
 // configuration holds back on purpose is not a failure.
 func planStatus(p plan.Plan, totals map[string]int, unknown []inventory.Unknown) Status {
-	if p.Held != nil && p.Held.By == "" {
-		return Status{ContextPlan, StatusFailed, say(msgHeld, p.Held.Count, p.Held.Hash, heldReason(p)), ""}
+	if held := heldSteps(p); p.Held != nil && p.Held.By == "" && len(held) > 0 {
+		return Status{ContextPlan, StatusFailed, say(msgHeld, p.Held.Count, p.Held.Hash, held[0].Reason), ""}
 	}
 	counts := p.Count()
 	for _, s := range p.Steps {
@@ -164,9 +168,10 @@ func policyStatus(v Verdict) Status {
 	}
 	var denies, warns []string
 	for _, violation := range v.Violations {
-		if violation.Level == LevelDeny {
+		switch {
+		case violation.Level == LevelDeny, violation.Level == LevelHold && !v.approved():
 			denies = append(denies, violation.Message)
-		} else {
+		case violation.Level == LevelWarn:
 			warns = append(warns, violation.Message)
 		}
 	}
@@ -177,10 +182,14 @@ func policyStatus(v Verdict) Status {
 		return Status{ContextPolicy, StatusFailed, denies[0], ""}
 	case len(warns) > 0:
 		return Status{ContextPolicy, StatusSuccess, say(msgPolicyWarn, plural(len(warns), "warning"), warns[0]), ""}
+	case v.approved() && len(v.of(LevelHold)) > 0:
+		return Status{ContextPolicy, StatusSuccess, say(msgApproved, v.of(LevelHold)[0].Message, v.Plan.Held.By), ""}
 	default:
 		return Status{ContextPolicy, StatusSuccess, msgPolicyOK, ""}
 	}
 }
+
+func (v Verdict) approved() bool { return v.Plan.Held != nil && v.Plan.Held.By != "" }
 
 func applyingStatus(changes int) Status {
 	return Status{ContextApply, StatusRunning, say(msgApplying, plural(changes, "change")), ""}
@@ -248,13 +257,11 @@ func describeTotals(totals map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// heldReason is the guard's first.
-func heldReason(p plan.Plan) string {
-	at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Gate == plan.GateGuard })
-	if at < 0 {
-		return msgHeldNow
-	}
-	return p.Steps[at].Reason
+// heldSteps are those that wait for an approval, the guard's first.
+func heldSteps(p plan.Plan) []plan.Step {
+	held := slices.DeleteFunc(p.BlockedSteps(), func(s plan.Step) bool { return s.Gate != plan.GateGuard && s.Gate != plan.GateApproval })
+	slices.SortStableFunc(held, func(x, y plan.Step) int { return cmp.Compare(y.Gate, x.Gate) })
+	return held
 }
 
 // describedVerbs are what steps do, in the order in which they are told.

@@ -71,18 +71,16 @@ func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, b bench) Pr
 	write(validateStatus(answer.Problems, len(desired.Files), countKinds(desired)[inventory.KindGuest]))
 
 	whole := r.plan(campus, desired, live)
-	if p.Fork {
-		whole.Held = nil // what a stranger's plan is made from is not what would be deleted
-	} else if r.hear(ctx, p, whole.Held) {
-		whole = r.plan(campus, desired, live)
-	}
 	judged := b.base // the branch's rules, and the request's author
 	judged.Author = p.Author
-	verdict := r.judge(ctx, judged, whole, desired, live)
+	verdict := r.judgeWith(ctx, judged, whole, desired, live, r.onRequest(ctx, p))
+	if p.Fork {
+		verdict.Plan.Held = nil
+	}
 	answer.Plan = without(verdict.Plan, ours)
 	write(requestPlanStatus(answer.Plan, p.Fork))
 	answer.Violations = slices.Concat(b.judge(ctx, p), about(verdict.Violations, answer.Plan))
-	write(policyStatus(Verdict{Violations: answer.Violations, Error: verdict.Error}))
+	write(policyStatus(Verdict{Plan: answer.Plan, Violations: answer.Violations, Error: verdict.Error}))
 	return answer
 }
 

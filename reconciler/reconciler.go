@@ -46,7 +46,7 @@ type Reconciler struct {
 	Policy  Policy
 	People  Directory // nil: nobody belongs to any group
 	Guard   plan.Limits
-	// Approvals are of what the guard holds back; nil: nothing can be approved.
+	// Approvals are of what the guard or a rule holds back; nil: nothing can be approved.
 	Approvals *Approvals
 	Approvers []string // whose approval of a merge request is one of its plan: logins of the forge
 	Notes     *Notes   // for later passes; nil: each pass begins without any
@@ -133,7 +133,8 @@ func (r *Reconciler) turn(ctx context.Context) (Turn, error) {
 	return turn, nil
 }
 
-// plan is the difference with everything blocked that no policy needs to see.
+// plan is the difference with everything blocked that no policy needs to see, but
+// for what needs such a step: what the guard holds back may be approved yet.
 func (r *Reconciler) plan(campus *projects.Campus, desired projects.Desired, live inventory.Listing) plan.Plan {
 	unknown := slices.Concat(live.Unknown, desired.Frozen)
 	p := plan.Diff(plan.Input{
@@ -147,9 +148,7 @@ func (r *Reconciler) plan(campus *projects.Campus, desired projects.Desired, liv
 	p = plan.Reboot(p, live.Items, unknown, func(guest inventory.Key) string { return desired.Reboots[guest] })
 	p = p.Block(plan.GateField, r.refusal)
 	p = p.Block(plan.GateMode, r.pruning)
-	p = plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units, Ends: r.ends(desired)}, r.Guard)
-	p = r.approve(p)
-	return p.BlockDependants()
+	return plan.Guard(p, live.Items, plan.Declared{Files: desired.Files, Units: desired.Units, Ends: r.ends(desired)}, r.Guard)
 }
 
 // refusal asks the system whether it can make the change in place.

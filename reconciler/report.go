@@ -33,13 +33,13 @@ func (r *Reconciler) validated(ctx context.Context, pass *Pass, campus *projects
 	}
 }
 
-// planned answers with the plan and closes the validation.
+// planned shows the plan and closes the validation. What of it waits for an approval
+// the rules have to say first.
 func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired, live inventory.Listing, p plan.Plan) {
-	pass.Stage, pass.Plan, pass.Unknown, pass.Units = StagePlanned, p, live.Unknown, d.Units
+	pass.Stage, pass.Plan, pass.Unknown, pass.Units = StagePlanned, p.BlockDependants(), live.Unknown, d.Units
 	pass.Problems, pass.Totals = d.Problems, countKinds(d)
 	pass.Machines = pass.Totals[inventory.KindGuest]
 	r.status(ctx, pass, validateStatus(pass.Problems, len(d.Files), pass.Machines))
-	r.status(ctx, pass, planStatus(p, pass.Totals, live.Unknown))
 	r.publish(pass)
 }
 
@@ -48,6 +48,7 @@ func (r *Reconciler) planned(ctx context.Context, pass *Pass, d projects.Desired
 func (r *Reconciler) judged(ctx context.Context, pass *Pass, v Verdict, desired projects.Desired) {
 	pass.Wakes = wakes(v.Plan, desired)
 	pass.Stage, pass.Plan, pass.Violations, pass.Error = StageApplying, v.Plan, v.Violations, v.Error
+	r.status(ctx, pass, planStatus(v.Plan, pass.Totals, pass.Unknown))
 	r.status(ctx, pass, policyStatus(v))
 	if ready := len(v.Plan.Ready()); ready > 0 && r.paused() == "" && len(waiting(v.Plan)) == 0 {
 		r.early(ctx, pass, applyingStatus(ready))

@@ -22,9 +22,10 @@ func approvals(c *Config) *reconciler.Approvals {
 
 func approveCommand() command {
 	return command{
-		name: "approve", args: "HASH", summary: "let a plan go that the deletion guard holds back",
-		help: `Approve lets exactly one plan pass the deletion guard: the one whose hash the
-commit's status, the pages and 'provost plan' show. The daemon's next pass uses
+		name: "approve", args: "HASH", summary: "let a plan go that the guard or a rule holds back",
+		help: `Approve lets exactly one plan go that the deletion guard holds back, or of which
+a rule of the campus wants an approval: the one whose hash the commit's status,
+the pages and 'provost plan' show. The daemon's next pass uses
 it, if the plan is still that one; if anything in it has changed, the hash is
 another and the approval is void. It counts for seven days, and once.
 

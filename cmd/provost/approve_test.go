@@ -78,7 +78,7 @@ func TestPlanShowsStages(t *testing.T) {
 		"- cri/guest/bob  PURGED: retired 2026-10-01",
 		"= cri/guest/cleo  (cohort/a/cleo)  retired 2026-11-01, kept until 2026-12-01",
 		"= cri/guest/dora  ()  retired soon [2J, kept until its mark names a day",
-		"held back by the guard: 4 changes", "provost approve 0a0a",
+		"held back: 4 changes", "provost approve 0a0a",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

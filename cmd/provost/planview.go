@@ -67,13 +67,13 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 		counts.Actions[inventory.Adopt], counts.Actions[inventory.Delete], len(pass.Plan.BlockedSteps()))
 }
 
-// printHeld says how what the guard holds back can be let go.
+// printHeld says how what the guard or a rule holds back can be let go.
 func printHeld(w io.Writer, colours palette, h plan.Held) {
 	if h.By != "" {
-		fmt.Fprintf(w, "%s %d changes that the guard would hold back (%s)\n", colours.paint(yellow, "approved by "+oneLine(h.By)+":"), h.Count, oneLine(h.Hash))
+		fmt.Fprintf(w, "%s %d changes that would be held back (%s)\n", colours.paint(yellow, "approved by "+oneLine(h.By)+":"), h.Count, oneLine(h.Hash))
 		return
 	}
-	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back by the guard:"), h.Count, oneLine(h.Hash))
+	fmt.Fprintf(w, "%s %d changes; to let exactly these go:\n    provost approve %s\n", colours.paint(yellow, "held back:"), h.Count, oneLine(h.Hash))
 }
 
 // printDrift shows a field that is not as declared though no commit asked for

@@ -27,6 +27,7 @@ const (
 	GateMode     Gate = "mode"     // the system is set to observe, or not to prune
 	GateGuard    Gate = "guard"    // too much would be deleted
 	GatePolicy   Gate = "policy"   // a rule denies it
+	GateApproval Gate = "approval" // a rule wants that somebody approves it
 	GateCalendar Gate = "calendar" // it is not the time for it
 	GateNeeds    Gate = "needs"    // something that it needs is blocked
 )
@@ -55,7 +56,7 @@ type Plan struct {
 	Drift []Drifted `json:"drift,omitempty"`
 	// Pending are the running guests that take something at their next start only.
 	Pending []Pending `json:"pending,omitempty"`
-	// Held is what the guard holds back, or held back until it was approved.
+	// Held is what waits for an approval, or waited for the one that it has now.
 	Held *Held `json:"held,omitempty"`
 }
 

@@ -31,15 +31,16 @@ import (
 // those of all others if it ever left the node. What was made is then forgotten by
 // the mark, and with it what the log would have to tell.
 //
-// Each node keeps its own log of tasks. It moves it aside after 50,000 bytes and
-// keeps one such, about 500 to 1,000 tasks; so a log that has forgotten anything
-// holds more than fewTasks, and one of which something is older than the guest has
-// forgotten nothing about it.
+// Each node keeps its own log of tasks. It moves it aside when it is beyond logBytes
+// and keeps one such, about 500 to 1,000 tasks; so a log that has forgotten anything
+// holds that much, and one of which something is older than the guest has forgotten
+// nothing about it.
 
 const (
 	// firstStartWithin is how long a first start is owed. After that somebody has
 	// had it as it is, and what was lost in the cluster, logs too, may be a lot.
 	firstStartWithin = 7 * 24 * time.Hour
+	logBytes         = 50_000
 	// fewTasks would have to take 500 bytes each to be all that is left of a log
 	// that forgot; a line takes 90, and more only where it tells of an error.
 	fewTasks = 100
@@ -228,12 +229,23 @@ func (c *Cluster) taskLogOf(ctx context.Context, node string, since int64) (log 
 	if _, log.err = c.api.get(ctx, path, &log.lines); log.err != nil {
 		return log
 	}
-	for _, t := range log.lines {
-		if ended := t.touched().Unix(); t.EndTime != "" && (log.forgets == 0 || ended < log.forgets) {
-			log.forgets = ended
+	log.forgets = forgets(log.lines)
+	return log
+}
+
+// forgets tells until when a log may have forgotten what ended, given all of it.
+func forgets(lines []task) (until int64) {
+	bytes := 0
+	for _, t := range lines {
+		bytes += len(t.UPID) + len(" 00000000 ") + len(t.Status) + len("\n")
+		if ended := t.touched().Unix(); t.EndTime != "" && (until == 0 || ended < until) {
+			until = ended
 		}
 	}
-	return log
+	if bytes < logBytes {
+		return 0
+	}
+	return until
 }
 
 // begun reports a start of a guest that ended well, among tasks of which the newest

@@ -65,7 +65,7 @@ type Cluster struct {
 	users     map[string]*user
 	tokens    map[string]*token
 	sshKeys   []ssh.PublicKey
-	tasks     []*task              // those that have ended in the order of their ends
+	tasks     []*task
 	started   int                  // tasks ever
 	files     map[string]*fileLock // file locks by path
 	stations  map[string]*station  // what tasks share, by name
@@ -87,6 +87,7 @@ type node struct {
 	booted  time.Time
 	workers chan struct{} // pvedaemon's three workers
 	recent  []*task       // what it last told the cluster of its tasks
+	log     taskLog
 }
 
 // Start makes a cluster and serves it until Close.

@@ -130,7 +130,7 @@ func (k *call) finishLXC(g *guest, e edit) error {
 	g.conf.Values = values
 	k.c.written(g)
 	if k.on("start") {
-		g.setRunning(true)
+		k.startMade(g)
 	}
 	return nil
 }

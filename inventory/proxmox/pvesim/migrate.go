@@ -25,7 +25,11 @@ func (k *call) migrate() (any, error) {
 	if err := k.canMove(g, target); err != nil {
 		return nil, err
 	}
-	return k.spawn(job{kind: k.taskType("migrate"), id: g.id(), cost: busy(k.c.costs.Migrate), abort: "migration aborted: ",
+	kind := "qmigrate" // without a second m
+	if g.isLXC() {
+		kind = "vzmigrate"
+	}
+	return k.spawn(job{kind: kind, id: g.id(), cost: busy(k.c.costs.Migrate), abort: "migration aborted: ",
 		begin: func(*task) error {
 			if err := g.checkLock(); err != nil {
 				return err

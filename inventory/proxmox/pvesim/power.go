@@ -24,6 +24,13 @@ func (k *call) start(g *guest) error {
 	return nil
 }
 
+// startMade is the start that a creation was asked for: by a task of its own, whose
+// time is part of the creation's.
+func (k *call) startMade(g *guest) {
+	g.setRunning(true)
+	k.c.finish(k.c.newTask(k, job{kind: k.taskType("start"), id: g.id()}), nil)
+}
+
 // startable finds the guest when the worker begins; a start of a guest that is
 // not there is answered 200 and its task fails.
 func (k *call) startable() (*guest, error) {

@@ -104,7 +104,7 @@ func (k *call) finishQEMU(g *guest, e edit) error {
 	g.conf.Values = values
 	k.c.written(g)
 	if k.on("start") {
-		g.setRunning(true)
+		k.startMade(g)
 	}
 	return nil
 }

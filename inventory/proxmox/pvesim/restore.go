@@ -148,7 +148,7 @@ func (k *call) finishRestore(t *task, g *guest, e edit) error {
 	}
 	k.c.written(g)
 	if k.on("start") && !g.template() {
-		g.setRunning(true)
+		k.startMade(g)
 	}
 	return nil
 }

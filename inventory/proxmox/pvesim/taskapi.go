@@ -104,18 +104,21 @@ func (k *call) stopTask() (any, error) {
 	return nil, nil
 }
 
-// newestTasks lists what runs, and then what has ended, the last first.
-func (c *Cluster) newestTasks() []*task {
-	list := slices.Clone(c.tasks)
-	slices.Reverse(list)
-	slices.SortStableFunc(list, func(a, b *task) int { return bit(b.running) - bit(a.running) })
-	return list
+// newestTasks lists what runs on a node, the last first, and then what it remembers.
+func (c *Cluster) newestTasks(n *node) []*task {
+	var running []*task
+	for _, t := range slices.Backward(c.tasks) {
+		if t.running && t.node == n {
+			running = append(running, t)
+		}
+	}
+	return append(running, n.log.newest()...)
 }
 
 func (k *call) getNodeTasks() (any, error) {
 	rows := []map[string]any{}
-	for _, t := range k.c.newestTasks() {
-		if t.node == k.node && k.mayRead(t) == nil && k.selects(t) {
+	for _, t := range k.c.newestTasks(k.node) {
+		if k.mayRead(t) == nil && k.selects(t) {
 			rows = append(rows, t.line())
 		}
 	}

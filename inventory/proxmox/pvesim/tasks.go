@@ -2,7 +2,6 @@ package pvesim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -156,13 +155,12 @@ func (c *Cluster) live(t *task, j job) error {
 
 func (c *Cluster) finish(t *task, err error) {
 	t.running, t.end, t.exit = false, time.Now(), "OK"
-	// The node's list is written when tasks end, so it is in that order.
-	c.tasks = append(slices.DeleteFunc(c.tasks, func(o *task) bool { return o == t }), t)
 	if err != nil {
 		t.exit = strings.ReplaceAll(err.Error(), "\n", " ")
 		t.log = append(t.log, "TASK ERROR: "+err.Error())
 	} else {
 		t.log = append(t.log, "TASK OK")
 	}
+	t.node.log.add(t)
 	t.node.announce(t)
 }

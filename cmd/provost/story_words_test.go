@@ -188,6 +188,20 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		s.digest = s.foreign()
 	case "backup": // pve backup NAME: by the nightly job
 		ts.Check(pve.AddBackup("dirs-nfs", s.must(ts, args[1]).VMID))
+	case "backups": // pve backups N: how many there are now
+		if all := pve.Backups("dirs-nfs"); len(all) != atoi(ts, args[1]) {
+			ts.Fatalf("%d backups: %+v", len(all), all)
+		}
+	case "restored": // pve restored N: so many guests at least, since "pve forget"
+		n := 0
+		for _, r := range pve.Requests() {
+			if r.Method == "POST" && r.Params["restore"] == "1" {
+				n++
+			}
+		}
+		if n < atoi(ts, args[1]) {
+			ts.Fatalf("only %d guests were restored", n)
+		}
 	case "down":
 		pve.NodeDown(args[1])
 	case "up":

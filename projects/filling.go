@@ -19,19 +19,19 @@ func (f filling) in(s string) string {
 	if !strings.Contains(s, "{") {
 		return s
 	}
-	var b strings.Builder
+	filled := make([]byte, 0, 128) // most are shorter
 	for {
 		before, rest, more := strings.Cut(s, "{")
-		b.WriteString(before)
+		filled = append(filled, before...)
 		if !more {
-			return b.String()
+			return string(filled)
 		}
 		word, after, closed := strings.Cut(rest, "}")
 		if text := f.word(word); closed && text != "" {
-			b.WriteString(text)
+			filled = append(filled, text...)
 			s = after
 		} else {
-			b.WriteByte('{')
+			filled = append(filled, '{')
 			s = rest
 		}
 	}

@@ -123,7 +123,28 @@ func (l *liveState) lease(r *inventory.Resource) {
 
 // colonMAC is a MAC as guests write it, dashMAC as DHCP servers do.
 func colonMAC(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", ":")) }
-func dashMAC(s string) string  { return strings.ToLower(strings.ReplaceAll(s, ":", "-")) }
+func dashMAC(s string) string {
+	dashed := []byte(s)
+	for i, c := range dashed {
+		switch {
+		case c == ':':
+			dashed[i] = '-'
+		case 'A' <= c && c <= 'Z':
+			dashed[i] += 'a' - 'A'
+		}
+	}
+	return string(dashed)
+}
+
+// decimal is a number in an attribute, 0 where there is none: an error, which
+// nobody would read, costs more than the number.
+func decimal(text string) int {
+	if text == "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(text)
+	return n
+}
 
 // guestOf is the live guest that a machine already is: under its key, or under
 // the name it had before.

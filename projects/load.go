@@ -50,7 +50,10 @@ func Load(tree Tree) *Campus { return LoadAt(tree, time.Time{}) }
 
 // LoadAt is Load at a moment: the machines of a cohort whose end has passed are
 // read and checked, and then count as gone.
-func LoadAt(tree Tree, now time.Time) *Campus {
+func LoadAt(tree Tree, now time.Time) *Campus { return load(tree, now, nil) }
+
+// load is LoadAt. What is remembered of units need not be read again.
+func load(tree Tree, now time.Time, remembered map[string]*unit) *Campus {
 	c := &Campus{now: now, rosters: map[string]*roster{}, keys: map[string]keySet{}, claims: newRegister(tree.size() / bytesPerClaim)}
 	paths := slices.Sorted(maps.Keys(tree))
 	c.loadSettings(tree)
@@ -60,12 +63,19 @@ func LoadAt(tree Tree, now time.Time) *Campus {
 		}
 	}
 	for _, p := range paths {
-		if path.Dir(p) == "cohorts" && strings.EqualFold(path.Ext(p), ".csv") {
+		if isRoster(p) {
 			c.loadRoster(p, tree[p])
 		}
 	}
 	for _, p := range paths {
-		c.loadUnit(p, tree[p])
+		if u := remembered[p]; u != nil && u.over == u.term.over(now) {
+			c.reuse(u)
+		} else {
+			c.loadUnit(p, tree[p])
+		}
+	}
+	for _, u := range c.units {
+		u.own, u.models, u.room = len(u.problems), nil, nil
 	}
 	c.collect()
 	return c
@@ -119,6 +129,10 @@ func (c *Campus) loadRoster(p string, content File) {
 		r.students, _ = f.readRoster(content.Data, cohortShape.find("students").shape.elem)
 	}
 	c.rosters[p] = r
+}
+
+func isRoster(p string) bool {
+	return path.Dir(p) == "cohorts" && strings.EqualFold(path.Ext(p), ".csv")
 }
 
 // loadUnit reads a project or cohort file; other files are none of our business,
@@ -201,13 +215,17 @@ func (c *Campus) rosterOf(u *unit, name value) ([]value, bool) {
 		name.refuse(suggest(name.text, c.rosterNames()), "there is no file cohorts/%s", name.text)
 		return nil, false
 	}
-	r.used = true
-	r.owner = u.owner
+	r.use(u)
 	if reason := r.broken(); reason != "" {
 		name.refuse("mend the roster", "the roster is broken: %s", reason)
 		return nil, false
 	}
 	return r.students, true
+}
+
+// use notes that a cohort names the roster.
+func (r *roster) use(u *unit) {
+	r.used, r.owner, u.roster = true, u.owner, r.path
 }
 
 func (c *Campus) rosterNames() []string {

@@ -18,11 +18,16 @@ func (b *builder) assignMACs() {
 			}
 		}
 	}
+	nics := 0
+	for _, s := range b.sites {
+		nics += len(s.nics)
+	}
+	all := make([]string, nics) // a piece for each
 	for _, s := range b.sites {
 		known := b.known(s)
-		s.macs = make([]string, len(s.nics))
+		s.macs, all = all[:len(s.nics):len(s.nics)], all[len(s.nics):]
 		for i, n := range s.nics {
-			live := colonMAC(known.Attrs[n.name+".mac"])
+			live := colonMAC(known.Attrs[n.macAttr])
 			switch {
 			case n.mac != "":
 				s.macs[i] = n.mac
@@ -38,8 +43,10 @@ func (b *builder) assignMACs() {
 
 // deriveMAC is a locally administered unicast address that nobody else has.
 func (b *builder) deriveMAC(s *site, nic string, taken map[string]bool) string {
+	text := make([]byte, 0, 128) // most names are shorter
+	text = append(append(append(append(text, s.key...), ' '), nic...), ' ')
 	for salt := 0; ; salt++ {
-		h := sha256.Sum256([]byte(string(s.key) + " " + nic + " " + strconv.Itoa(salt)))
+		h := sha256.Sum256(strconv.AppendInt(text, int64(salt), 10))
 		mac := macOf([6]byte(h[:6]))
 		if by, live := b.live.macs[mac]; (!live || by == s.key) && !taken[mac] {
 			return mac

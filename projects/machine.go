@@ -43,6 +43,7 @@ type spec struct {
 // nic is one interface, as far as it is declared.
 type nic struct {
 	name     string // "net0"
+	macAttr  string // "net0.mac"
 	network  *network
 	mac      string       // declared, or ""
 	ip, ip6  netip.Prefix // static, or zero
@@ -172,7 +173,7 @@ func (d *draft) like(student value) machine {
 	next := *d
 	next.layers[0] = layer{value: student} // the draft itself is not read again
 	next.isOf(student)
-	next.claims, next.records = make([]claim, 0, len(d.claims)), nil
+	next.claims, next.records = d.unit.roomFor(len(d.claims)), nil
 	next.readName()
 	next.readDNS()
 	next.readDescription()
@@ -202,6 +203,7 @@ func (d *draft) readName() {
 		d.place.refuse("letters, digits and dashes, 63 between dots; {login} and {n} are filled in", "%q is not a host name", d.hostname)
 	}
 	d.key = inventory.MakeKey(d.cluster.name, inventory.KindGuest, d.hostname)
+	d.hostname = d.key.Name() // one text less to keep
 	d.claim(d.place, thing{aHost, d.hostname, d.cluster.name})
 }
 

@@ -20,7 +20,7 @@ func (d *draft) readNetworks() {
 		if spec, ok := d.readNet(name, v); ok {
 			d.readNIC(name, v, spec)
 		} else {
-			d.nics = append(d.nics, nic{name: name}) // told; not also missing
+			d.nics = append(d.nics, nic{name: name, macAttr: name + ".mac"}) // told; not also missing
 		}
 	}
 	if d.adopt == 0 {
@@ -29,7 +29,7 @@ func (d *draft) readNetworks() {
 }
 
 func (d *draft) readNIC(name string, v value, spec netSpec) {
-	n := nic{name: name, network: spec.network, declared: true}
+	n := nic{name: name, macAttr: name + ".mac", network: spec.network, declared: true}
 	if mac := spec.attrs["mac"]; mac != "" {
 		n.mac = d.readMAC(at(v, mac))
 	}

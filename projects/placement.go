@@ -2,7 +2,6 @@ package projects
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/provost-dev/provost/inventory"
@@ -44,8 +43,7 @@ func addMemory(planned map[string]map[string]int, cluster, node, memory string) 
 	if planned[cluster] == nil {
 		planned[cluster] = map[string]int{}
 	}
-	n, _ := strconv.Atoi(memory)
-	planned[cluster][node] += n
+	planned[cluster][node] += decimal(memory)
 }
 
 func (b *builder) place(s *site, planned map[string]int, nodes []string) {
@@ -66,17 +64,19 @@ type candidates map[storageOf][]string
 type storageOf struct {
 	cluster *cluster
 	storage string
+	source  *inventory.Resource
 }
 
 // candidates are the nodes that a new machine can be on, sorted.
 func (b *builder) candidates(s *site, source *inventory.Resource, known candidates) []string {
-	if only := b.pinned(source); only != "" {
-		return []string{only}
-	}
-	on := storageOf{s.cluster, s.attrs["storage"]}
+	on := storageOf{s.cluster, s.attrs["storage"], source}
 	nodes, ok := known[on]
 	if !ok {
-		nodes = b.nodesWith(on)
+		if only := b.pinned(source); only != "" {
+			nodes = []string{only}
+		} else {
+			nodes = b.nodesWith(on)
+		}
 		known[on] = nodes
 	}
 	return nodes

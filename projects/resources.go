@@ -18,6 +18,7 @@ func (b *builder) produce() {
 	guests := make([]inventory.Resource, 0, len(b.sites))
 	powers := make([]inventory.Resource, 0, len(b.sites))
 	around := make([]inventory.Resource, 0, 2*len(b.sites))
+	needs := make([]inventory.Key, 0, 3*len(b.sites)) // of all powers, one after the other
 	for _, s := range b.sites {
 		if s.refused != "" {
 			continue
@@ -26,10 +27,12 @@ func (b *builder) produce() {
 		first := len(around)
 		around = append(b.dhcpOf(around, s), b.recordsOf(s)...)
 		if power, ok := b.powerOf(s); ok {
-			power.Needs = append(make([]inventory.Key, 0, 1+len(around)-first), s.key)
-			for _, r := range around[first:] {
-				power.Needs = append(power.Needs, r.Key)
+			from := len(needs)
+			needs = append(needs, s.key)
+			for i := range around[first:] {
+				needs = append(needs, around[first+i].Key)
 			}
+			power.Needs = needs[from:len(needs):len(needs)]
 			slices.Sort(power.Needs)
 			powers = append(powers, power)
 		}
@@ -81,7 +84,7 @@ func (b *builder) guestOf(s *site) inventory.Resource {
 	}
 	for i, n := range s.nics {
 		if s.macs[i] != "" {
-			attrs[n.name+".mac"] = s.macs[i]
+			attrs[n.macAttr] = s.macs[i]
 		}
 		if s.adopt != 0 {
 			attrs["nets"] = withNet(attrs["nets"], n.name)
@@ -123,8 +126,7 @@ func withNet(nets, name string) string {
 
 // rebuilt is the rebuild number: a lowered one changes nothing.
 func (s *site) rebuilt() int {
-	live, _ := strconv.Atoi(s.guest.Attrs["rebuild"])
-	return max(live, s.rebuild)
+	return max(decimal(s.guest.Attrs["rebuild"]), s.rebuild)
 }
 
 // adopts is the foreign guest that the machine takes over.

@@ -22,6 +22,9 @@ type unit struct {
 	term     term // of a cohort
 	over     bool // the term has ended: what is declared counts as gone
 	machines []machine
+	room     []claim           // for the claims of machines that are alike
+	roster   string            // path of the file that a cohort names, or ""
+	own      int               // how many of the file's problems show in it alone
 	models   map[string]*draft // by flavour: the first student's who asked for nothing more
 	claims   *register
 }
@@ -90,6 +93,17 @@ func (u *unit) readCohort(v value, roster []value) {
 			u.addFirst(u.studentDraft(v, student), flavour)
 		}
 	}
+}
+
+// roomFor is where n claims of a machine can stand. Most of a campus is machines
+// of few claims, and one piece of memory for many of them costs less than many.
+func (u *unit) roomFor(n int) []claim {
+	if len(u.room) < n {
+		u.room = make([]claim, max(n, 128))
+	}
+	room := u.room[:0:n]
+	u.room = u.room[n:]
+	return room
 }
 
 func (u *unit) studentDraft(cohort, student value) draft {

@@ -40,7 +40,7 @@ func (b *builder) fixVMID(s *site, pool *vmidPool) {
 	if s.refused != "" {
 		return
 	}
-	live, _ := strconv.Atoi(s.guest.Attrs["vmid"])
+	live := decimal(s.guest.Attrs["vmid"])
 	switch {
 	case s.machine.vmid != 0 && s.machine.vmid != live:
 		s.vmid = s.machine.vmid

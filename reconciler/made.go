@@ -51,6 +51,9 @@ func (m *made) on(live inventory.Listing) inventory.Listing {
 			moved.add(c.Key, r.Attrs, 1)
 			is[c.Key] = r
 		}
+		if c.Key.Kind() == inventory.KindGuest {
+			takePower(is, c)
+		}
 	}
 	items := slices.Collect(maps.Values(is))
 	for i := range items {
@@ -58,6 +61,29 @@ func (m *made) on(live inventory.Listing) inventory.Listing {
 	}
 	slices.SortFunc(items, func(a, b inventory.Resource) int { return cmp.Compare(a.Key, b.Key) })
 	return inventory.Listing{Items: items, Unknown: live.Unknown}
+}
+
+// takePower lets the power of a guest follow it: to another name, or away with it.
+// What was made, or made anew, stands still.
+func takePower(is map[inventory.Key]inventory.Resource, c *inventory.Change) {
+	var power inventory.Resource
+	there := false
+	if c.Before != nil {
+		old := powerOf(c.Before.Key)
+		power, there = is[old]
+		delete(is, old)
+	}
+	if c.Action == inventory.Create || c.Action == inventory.Replace {
+		power, there = inventory.Resource{Attrs: inventory.Attrs{"state": "stopped", "boot": c.After.Attrs["create.boot"]}}, true
+	}
+	if there && c.After != nil {
+		power.Key, power.Owner = powerOf(c.Key), c.After.Owner
+		is[power.Key] = power
+	}
+}
+
+func powerOf(guest inventory.Key) inventory.Key {
+	return inventory.MakeKey(guest.System(), inventory.KindPower, guest.Name())
 }
 
 // passed are attributes of a live guest that are over when it was changed.

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,12 +16,15 @@ func TestReboot(t *testing.T) {
 		make        func(string, int, ...string) (guest, power inventory.Resource)
 		attr, value string
 		option      string
+		noSSH       bool
 	}{
-		"container": {container, "nameserver", "10.0.0.99", "nameserver"},
-		"machine":   {machine, "cores", "8", "cores"},
+		"container":              {container, "nameserver", "10.0.0.99", "nameserver", false},
+		"machine":                {machine, "cores", "8", "cores", false},
+		"container, without SSH": {container, "nameserver", "10.0.0.99", "nameserver", true},
+		"machine, without SSH":   {machine, "cores", "8", "cores", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, pvesim.Options{})
+			r := newRig(t, pvesim.Options{NoSSH: c.noSSH})
 			cluster := r.open(t)
 			guest, power := c.make("vm-r", 20100)
 			mustApply(t, cluster, creation(guest))
@@ -87,5 +91,76 @@ func TestRebootIsRefused(t *testing.T) {
 	writes := r.writes()
 	if o := apply(cluster, reboot); o.State == inventory.StateDone || r.writes() != writes {
 		t.Errorf("%+v, and wrote %v", o, r.written()[writes:])
+	}
+}
+
+// asked are the guests of which it was asked what waits for their next start.
+func (r *rig) asked() []string {
+	var vmids []string
+	for _, req := range r.sim.Requests() {
+		if rest, ok := strings.CutSuffix(req.Path, "/pending"); ok {
+			vmids = append(vmids, rest[strings.LastIndexByte(rest, '/')+1:])
+		}
+	}
+	return vmids
+}
+
+// Without SSH only the guests are asked that were changed in place and run, in each
+// pass until nothing waits any more, by a new process too. Those that were changed by
+// somebody else, or take it at once, are not; nor is one that is not ours any more.
+func TestWithoutSSHOnlyWhatWasChangedIsAsked(t *testing.T) {
+	r := newRig(t, pvesim.Options{NoSSH: true})
+	cluster := r.open(t)
+	var guests []inventory.Resource
+	for i, name := range []string{"vm-changed", "vm-tagged", "vm-by-hand", "vm-stopped"} {
+		guest, power := container(name, 20100+i)
+		mustApply(t, cluster, creation(guest))
+		if name != "vm-stopped" {
+			mustApply(t, cluster, creation(power))
+		}
+		guests = append(guests, guest)
+	}
+	live := list(t, cluster)
+	if asked := r.asked(); len(asked) > 0 {
+		t.Errorf("asked about new guests: %v", asked)
+	}
+	edit := func(i int, attr, value string) {
+		next := guests[i].Clone()
+		next.Attrs[attr] = value
+		mustApply(t, cluster, change(inventory.Update, live[guests[i].Key], next, attr))
+	}
+	edit(0, "nameserver", "10.0.0.99")
+	edit(1, "tags", "lab;provost")
+	edit(3, "nameserver", "10.0.0.99")
+	if err := r.sim.EditFile(20102, r.sim.File(20102)+"\n[pve:pending]\nnameserver: 10.0.0.98\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Cluster{cluster, r.open(t)} {
+		r.sim.ForgetRequests()
+		live = list(t, c)
+		if asked := r.asked(); !slices.Equal(asked, []string{"20100"}) {
+			t.Errorf("asked about %v", asked)
+		}
+		if got := live[guests[0].Key].Attrs["pending"]; got != "nameserver" {
+			t.Errorf("pending %q", got)
+		}
+	}
+	mustApply(t, cluster, rebootOf(live[guests[0].Key]))
+	if live = list(t, cluster); live[guests[0].Key].Attrs["pending"] != "" {
+		t.Error("it waits still")
+	}
+	r.sim.ForgetRequests()
+	list(t, cluster)
+	if asked := r.asked(); len(asked) > 0 {
+		t.Errorf("asked after the restart: %v", asked)
+	}
+	edit(0, "nameserver", "10.0.0.97")
+	if err := r.sim.EditFile(20100, strings.ReplaceAll(r.sim.File(20100), "campus=isima", "campus=other")); err != nil {
+		t.Fatal(err)
+	}
+	r.sim.ForgetRequests()
+	list(t, cluster)
+	if asked := r.asked(); len(asked) > 0 || len(cluster.changed()) > 0 {
+		t.Errorf("asked about somebody else's: %v, noted %v", asked, cluster.changed())
 	}
 }

@@ -68,6 +68,7 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 	c.judgeLocks(s)
 	c.freshen(ctx, s, s.now)
 	c.judgeStarts(ctx, s)
+	c.judgeWaiting(ctx, s)
 	return s, nil
 }
 
@@ -163,7 +164,7 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 
 // configNow reads a guest's configuration. Where files are read too, those tell
 // what waits for a guest's next start, so it is asked for here as well; without
-// SSH that would be another request for each guest, and nobody is told.
+// SSH see [Cluster.judgeWaiting].
 func (c *Cluster) configNow(ctx context.Context, l line) (rawConfig, error) {
 	cfg, err := c.config(ctx, l.ref())
 	if err != nil || c.ssh == nil || l.status != "running" || !tagged(l) {

@@ -138,6 +138,7 @@ func (j *job) put(ctx context.Context, g guest, set params, remove []string) err
 	if digest := g.cfg["digest"]; digest != "" {
 		set["digest"] = digest
 	}
+	j.noteChanged(g.vmid, append(options, remove...))
 	j.say("setting %s", strings.Join(append(options, remove...), ", "))
 	err := j.run(ctx, "configuring", func() (upid, error) { return j.c.api.put(ctx, g.path()+"/config", set) })
 	if err == nil || ctx.Err() != nil {

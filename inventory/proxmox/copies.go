@@ -126,8 +126,8 @@ func (j *job) makeCopy(ctx context.Context) error {
 // It was planned by a guess of what the storage carries.
 func (c *Cluster) stillPays(plan clonePlan, r inventory.Resource) bool {
 	pace := c.cloneSpeed(plan, r)
-	if pace.assumed {
-		return true // it was planned by the same guess
+	if _, needed := c.restores.wanted(r.Attrs["source"]); pace.assumed || needed {
+		return true // it was planned by the same guess, or is to be backed up
 	}
 	sources, err := c.look().cloneSources(r)
 	clones, copies := c.loans.left(r.Attrs["source"])

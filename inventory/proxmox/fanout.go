@@ -228,6 +228,7 @@ func (f *fanout) serve(w crowd) {
 	if places := f.places(w); pace.assumed && len(places) == 1 { // they share its processors, too
 		pace.drag = max(pace.drag, workShare/float64(max(1, f.view.cores[places[0].node])))
 	}
+	pace = f.asRestoresTell(pace, w)
 	capacity := f.c.cfg.Limits.ClonesPerStorage
 	most := min(mostCopies, len(w.clones), capacity)
 	if t.disk > 0 {

@@ -2,12 +2,15 @@ package proxmox
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
@@ -107,6 +110,103 @@ func TestArchiveOf(t *testing.T) {
 			t.Errorf("%s: %v %+v", tt.name, ok, a)
 		}
 	}
+}
+
+// FuzzArchives: whatever a storage says of its backups, what is taken for ours has
+// our mark, a sound key, and a name that stays where it is put in a path.
+func FuzzArchives(f *testing.F) {
+	f.Add([]byte(`[{"volid":"vault:backup/vzdump-lxc-990000000-2026_11_21-13_37_00.tar.zst","vmid":990000000,"size":6442450944,"ctime":1795268220,` +
+		`"notes":"provost: campus=isima key=cri/archive/9002 of=abc source=9002 vmid=990000000","content":"backup"}]`))
+	f.Add([]byte(`[{"volid":"vault:backup/ct/990000000/2026-11-21T13:37:00Z","vmid":"990000000","protected":true,"notes":"provost: campus=isima key=cri/archive/x vmid=990000000"}]`))
+	f.Add([]byte(`[{"volid":"vault:backup/../../x","vmid":1,"size":"1e999","notes":"provost: campus=isima key=cri/archive/x vmid=1"},null,{"volid":{}}]`))
+	c := &Cluster{name: "cri", campus: "isima"}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		var lines []archived
+		if json.Unmarshal(content, &lines) != nil {
+			return
+		}
+		l := lister{c: c, view: view{archives: map[string][]archive{}}}
+		for _, line := range lines {
+			if a, ours := c.archiveOf(line, store{name: "vault", node: "pve1"}); ours {
+				l.archives([]archive{a})
+			}
+		}
+		for _, r := range l.out.Items {
+			if _, err := inventory.ParseKey(string(r.Key)); err != nil || r.Key.Kind() != kindArchive || !r.Owner.IsZero() {
+				t.Errorf("%q is no key of an archive", r.Key)
+			}
+			if volid := r.Attrs["volid"]; strings.ContainsAny(volid, "?#% \\") || strings.Contains(volid, "..") || !strings.HasPrefix(volid, "vault:backup/") {
+				t.Errorf("%q reaches out of its path", volid)
+			}
+		}
+	})
+}
+
+// A restored machine is what was asked for but for what is to be deleted, and no
+// interface has the template's address.
+func TestRestoreParamsMakeItTrue(t *testing.T) {
+	source := template{ref: ref{vmid: "9002", typ: typeLXC, node: "pve1"}, disk: 12, storage: "ceph", cfg: rawConfig{
+		"hostname": "studio", "memory": "512", "cores": "1", "unprivileged": "1", "onboot": "1", "tags": "golden", "template": "1", "nameserver": "10.0.0.99",
+		"rootfs": "ceph:base-9002-disk-0,size=12G", "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:90:02,type=veth",
+		"net1": "name=eth1,bridge=vmbr1,hwaddr=BC:24:11:00:90:03,type=veth",
+	}}
+	a := archive{volid: "vault:backup/x", vmid: "990000000"}
+	rapid.Check(t, func(t *rapid.T) {
+		pick := func(name string, values ...string) string { return rapid.SampledFrom(values).Draw(t, name) }
+		guest, _ := container("vm-a", 20001, "create.base", "template:studio", "memory", pick("memory", "512", "2048"), "disk", pick("disk", "12", "30", ""),
+			"nameserver", pick("nameserver", "", "10.0.0.99", "10.0.0.53"), "storage", pick("storage", "", "ceph", "local"), "onboot", pick("onboot", "0", "1"),
+			"nets", pick("nets", "net0", "net0,net1"), "name", pick("name", "vm-a", ""))
+		if rapid.Bool().Draw(t, "unmanaged") {
+			for attr := range guest.Attrs {
+				if strings.HasPrefix(attr, "net") && attr != "net0.bridge" {
+					delete(guest.Attrs, attr)
+				}
+			}
+		}
+		p, rest := restoreParams(guest, ref{vmid: "20001", typ: typeLXC, node: "pve1"}, a, source)
+		for _, net := range []string{"net0", "net1"} {
+			if p[net] == "" || strings.Contains(p[net], "BC:24:11:00:90") {
+				t.Errorf("%s is %q", net, p[net])
+			}
+		}
+		if p["template"] != "" || p["unique"] != "" || p["unprivileged"] != "1" || p["ostemplate"] != a.volid || p["restore"] != "1" {
+			t.Errorf("%v", p)
+		}
+		if size := strings.TrimLeft(p["rootfs"], "cephlocal:"); size != "12" && size != "30" {
+			t.Errorf("rootfs is %s", p["rootfs"])
+		}
+		set, remove := configParams(typeLXC, restored(source, guest, p), guest.Attrs, every)
+		if len(set) > 0 || (len(remove) > 0) != rest {
+			t.Errorf("%v is left to set, and %v to delete", set, remove)
+		}
+	})
+}
+
+// What restores were seen to do to a storage, clones are thought to do, too.
+func TestClonesAsRestoresTell(t *testing.T) {
+	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
+		r.vaulted(t)
+		c := r.open(t)
+		resources(t, c)
+		source, _ := c.look().template("9002")
+		w := c.look().crowds(studioClones(100))[0]
+		f := fanout{c: c, view: c.look()}
+		clone := c.cloneSpeed(planFrom(w.clones[0], source), w.clones[0])
+		if told := f.asRestoresTell(clone, w); told != clone {
+			t.Errorf("nothing was seen, and %+v is thought", told)
+		}
+		for i := range 8 { // twice as many take twice as long
+			about := c.look().aboutRestore(source, w.clones[0])
+			c.pace.recordLocked(about.subject, float64(i), float64(60*(i+1)), about.drag)
+		}
+		told := f.asRestoresTell(clone, w)
+		if told.drag < 0.9 || told.most == 0 {
+			t.Errorf("%+v is thought", told)
+		}
+		if k := bestFanout(100, 1, 64, 15, told); k > 1 {
+			t.Errorf("%d copies where they win nothing", k)
+		}
+	})
 }
 
 // A plan is chosen by what is known or assumed, and says why.
@@ -304,6 +404,7 @@ func TestRestoringGoesWrong(t *testing.T) {
 		{"one restore fails half-way", pvesim.Fault{Path: "/nodes/*/lxc", Params: restore, Kind: pvesim.FailTask, Reason: "unable to restore CT - command 'tar' failed: exit code 2"}, 36, 39, false},
 		{"one restore is refused", pvesim.Fault{Path: "/nodes/*/lxc", Params: restore, Kind: pvesim.Refuse, Status: 403, Reason: "Permission check failed"}, 36, 39, false},
 		{"the archive is damaged", pvesim.Fault{Path: "/nodes/*/lxc", Params: restore, Times: -1, Kind: pvesim.FailTask, Reason: "unable to restore CT - command 'tar' failed: exit code 2"}, 0, 0, false},
+		{"the server cannot start its worker", pvesim.Fault{Path: "/nodes/*/lxc", Params: restore, Kind: pvesim.LoseWorker}, 36, 40, false},
 		{"a lost answer", pvesim.Fault{Path: "/nodes/*/lxc", Params: restore, Times: 2, Kind: pvesim.DropAnswer}, 36, 40, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package proxmox
 import (
 	"cmp"
 	"context"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -66,6 +65,13 @@ func (c *Cluster) archiveOf(line archived, at store) (archive, bool) {
 	}, ours && volumePattern.MatchString(volid) && strings.HasPrefix(volid, at.name+":") && !strings.Contains(volid, "..")
 }
 
+// file names an archive: on a file system by its file, on a backup server by what
+// stands for it there.
+func (a archive) file() string {
+	_, file, _ := strings.Cut(a.volid, ":backup/")
+	return strings.ReplaceAll(file, "/", "-")
+}
+
 // archives lists ours, the newest first, which is the one that is used.
 func (l *lister) archives(all []archive) {
 	slices.SortFunc(all, func(a, b archive) int { return cmp.Or(cmp.Compare(b.made, a.made), cmp.Compare(a.volid, b.volid)) })
@@ -78,7 +84,7 @@ func (l *lister) archives(all []archive) {
 		if a.protected {
 			attrs["protected"] = "1"
 		}
-		l.add(inventory.Resource{Key: l.c.key(kindArchive, path.Base(a.volid)), Attrs: attrs})
+		l.add(inventory.Resource{Key: l.c.key(kindArchive, a.file()), Attrs: attrs})
 	}
 }
 
@@ -152,7 +158,8 @@ func (j *job) backUp(ctx context.Context, r inventory.Resource, at store) error 
 	}}
 	u, err := j.c.api.post(ctx, "/nodes/"+copied.node+"/vzdump", params{
 		"vmid": copied.vmid, "storage": at.name, "mode": "stop", "compress": "zstd",
-		"remove": "0", // deletes nothing
+		"remove":   "0", // deletes nothing
+		"lockwait": "1", // minute, for other backups of the node; at night these take hours
 		// A mark is one line without a backslash and without braces.
 		"notes-template": mark.String(),
 	})

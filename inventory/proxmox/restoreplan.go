@@ -79,6 +79,17 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 // mostAssumed are twice as many as there may be clones of one template at once.
 const mostAssumed = 2 * (mostCopies + 1)
 
+// asRestoresTell is how fast clones are where nobody has seen what they do to each
+// other, but what restores do: both write to the same storage.
+func (f *fanout) asRestoresTell(clone speed, w crowd) speed {
+	seen, ok := f.c.pace.of(f.view.aboutRestore(w.original, w.clones[0]))
+	if !clone.assumed || !ok || seen.assumed {
+		return clone
+	}
+	clone.drag, clone.most = max(clone.drag, seen.drag), seen.most
+	return clone
+}
+
 // roomForArchive also sees to it that all clones will reach the archive.
 func (f *fanout) roomForArchive(w crowd) bool {
 	at := f.places(w)[0].node
@@ -137,7 +148,7 @@ func (f *fanout) retireArchives(wanted map[string]bool) {
 		source, ok := f.view.template(r.Attrs["source"])
 		place := source.vmid + " on " + r.Attrs["storage"] + " of " + r.Attrs["node"]
 		switch {
-		case r.Attrs["protected"] == "1":
+		case r.Attrs["protected"] == "1", !ok && f.view.taken[r.Attrs["source"]]: // it may be a template that could not be read
 		case !ok:
 			f.remove(r, fmt.Sprintf("template %s, of which it is a backup, is gone", r.Attrs["source"]))
 		case r.Attrs["of"] != source.print:

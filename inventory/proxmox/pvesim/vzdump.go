@@ -91,8 +91,11 @@ func (k *call) vzdump() (any, error) {
 	if err := k.need("/storage/"+store, "Datastore.AllocateSpace"); err != nil {
 		return nil, err
 	}
-	// One at a time on each node; the next waits for three hours.
+	// One at a time on each node; the next waits for three hours, or as it says.
 	turn := fileClaim{path: k.node.name + ":/var/run/vzdump.lock", exclusive: true, limit: 180 * time.Minute}
+	if minutes := k.num("lockwait"); minutes > 0 {
+		turn.limit = time.Duration(minutes) * time.Minute
+	}
 	return k.spawn(job{kind: "vzdump", id: k.str("vmid"), fork: true, files: []fileClaim{turn}, cost: k.backupCost(g),
 		begin: func(t *task) error { return k.beginBackup(t, store) },
 		undo:  func() { k.endBackup() },

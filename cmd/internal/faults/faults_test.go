@@ -130,9 +130,13 @@ func (a *act) trial(t *testing.T) *Trial {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	log := slog.New(slog.DiscardHandler)
-	if *only != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return &Trial{Campus: c, Past: a.past, Meddle: a.meddle, Commit: a.commit, Dir: t.TempDir(), Policy: rules, Log: journal()}
+}
+
+// journal is where processes log: nowhere, unless a few cases are asked for.
+func journal() *slog.Logger {
+	if *only == "" {
+		return slog.New(slog.DiscardHandler)
 	}
-	return &Trial{Campus: c, Past: a.past, Meddle: a.meddle, Commit: a.commit, Dir: t.TempDir(), Policy: rules, Log: log}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

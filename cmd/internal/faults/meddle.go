@@ -44,7 +44,7 @@ func (c *Campus) setPower(which int) error {
 
 // desks are the machines of students that are whole.
 func (c *Campus) desks() []pvesim.Guest {
-	return slices.DeleteFunc(c.machines(), func(g pvesim.Guest) bool { return !c.marked(g) || !strings.HasPrefix(g.Name, "vm-s") })
+	return slices.DeleteFunc(c.machines(), func(g pvesim.Guest) bool { return !whole(g) || !strings.HasPrefix(g.Name, "vm-s") })
 }
 
 // editMemory writes what is only reported, and notes it.
@@ -108,8 +108,8 @@ func (c *Campus) removeReservation(which int) error {
 	return nil
 }
 
-// marked reports whether a machine carries a mark that is its own.
-func (c *Campus) marked(g pvesim.Guest) bool {
+// whole reports whether a machine carries a mark that is its own, and is configured.
+func whole(g pvesim.Guest) bool {
 	mark, ok := inventory.ParseMark(g.Config["description"])
-	return ok && mark.Extra["vmid"] == fmt.Sprint(g.VMID)
+	return ok && mark.Extra["vmid"] == fmt.Sprint(g.VMID) && mark.Extra["raw"] == ""
 }

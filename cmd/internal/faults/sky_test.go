@@ -3,7 +3,6 @@ package faults
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +62,7 @@ func weatherThrough(t *testing.T, repo string, commits []string, script []step, 
 	}
 	defer c.Close()
 	s := &sky{
-		Trial:   &Trial{Campus: c, Dir: t.TempDir(), Policy: rules, Alone: seed%4 == 0, Log: slog.New(slog.DiscardHandler), count: &counter{}},
+		Trial:   &Trial{Campus: c, Dir: t.TempDir(), Policy: rules, Alone: seed%4 == 0, Log: journal(), count: &counter{}},
 		storm:   &Storm{Seed: seed, Share: 0.1},
 		commits: commits, opens: time.Now().Add(untilMorning), memory: map[int]string{},
 	}
@@ -146,7 +145,7 @@ func (s *sky) waits() error {
 	}
 	for _, name := range ages[0].names()[:3] {
 		g, ok := s.Campus.named(name)
-		if !ok || !s.Campus.marked(g) {
+		if !ok || !whole(g) {
 			continue
 		}
 		if was, known := s.memory[g.VMID]; known && was != g.Config["memory"] {

@@ -45,9 +45,9 @@ type forge struct {
 	trees     map[string]projects.Tree
 	proposals []Proposal
 	refused   []Refusal
+	given     []Approval
 	down      bool
 	statuses  []string // "commit context state" and what it says
-	at        map[string]time.Time
 }
 
 func (f *forge) Latest(context.Context) (Snapshot, error) {
@@ -68,10 +68,14 @@ func (f *forge) Proposals(context.Context, Snapshot) ([]Proposal, error) {
 func (f *forge) SetStatus(_ context.Context, commit string, s Status) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	text := fmt.Sprintf("%s %s %s: %s", commit[:4], strings.TrimPrefix(s.Context, "provost/"), s.State, s.Description)
-	f.statuses = append(f.statuses, text)
-	f.at[text] = time.Now()
+	f.statuses = append(f.statuses, fmt.Sprintf("%s %s %s: %s", commit[:4], strings.TrimPrefix(s.Context, "provost/"), s.State, s.Description))
 	return nil
+}
+
+func (f *forge) Approvals(context.Context, Proposal) ([]Approval, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.given), nil
 }
 
 // on are the statuses of a commit, in order.
@@ -109,10 +113,11 @@ func visit(t *testing.T, files map[string]string, come func(*town)) *town {
 	t.Helper()
 	h := newHouse(files)
 	w := &town{Reconciler: h.Reconciler, calls: make(chan struct{}, 1),
-		forge: &forge{commit: first, trees: map[string]projects.Tree{first: tree(files)}, at: map[string]time.Time{}},
+		forge: &forge{commit: first, trees: map[string]projects.Tree{first: tree(files)}},
 		cri:   &slow{memory: memory{things: map[inventory.Key]inventory.Resource{}}, width: 2},
 	}
 	w.Source, w.PublicURL, w.Answered = w.forge, "", "before"
+	w.Approvals, w.Approvers = NewApprovals(t.TempDir(), time.Now), []string{"olivier"}
 	w.Systems["cri"] = Managed{System: w.cri, Apply: ApplyAuto, Prune: true}
 	w.History = func(p *Pass) {
 		w.mu.Lock()
@@ -203,7 +208,7 @@ func TestANewerCommitTakesOver(t *testing.T) {
 			synctest.Wait()
 			want(t, "the newer commit", w.forge.on("2222"), []string{
 				"2222 validate pending: seen; the answer follows", "2222 plan pending: seen; the answer follows", "2222 policy pending: seen; the answer follows",
-				"2222 validate success: 2 files, 20 machines", "2222 plan success: while 111100001111 is applied: create 18 guests, 20 power; update 2 guests",
+				"2222 validate success: 2 files, 20 machines", "2222 plan success: while 111100001111 is applied: create 18 guests, 18 power; update 2 guests, 2 power",
 				"2222 policy success: no rule objects",
 			})
 			before := w.begun()
@@ -308,4 +313,104 @@ func TestAStopEndsTheDeskToo(t *testing.T) {
 			t.Errorf("%d passes ended", len(passes))
 		}
 	}) // which demands that no goroutine is left
+}
+
+// A request that would delete too much, and comes, is approved and merged while a
+// pass applies: what it would delete has been made by that very pass.
+func TestAnApprovalIsHeardWhileAPassApplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(20)...)}
+		visit(t, files, func(w *town) {
+			time.Sleep(2 * time.Minute)
+			w.forge.mu.Lock()
+			w.forge.proposals = []Proposal{{ID: "!7", Commit: second, Author: "ada", Tree: tree(map[string]string{"projects/a.yaml": project("m00")}), Changed: []string{"projects/a.yaml"}}}
+			w.forge.mu.Unlock()
+			w.call()
+			synctest.Wait()
+			shown := w.forge.on("2222")
+			if len(shown) < 5 || !strings.Contains(shown[4], "plan failed: 19 held back, approve ") {
+				t.Fatalf("the request is answered with %q", shown)
+			}
+			w.forge.mu.Lock()
+			w.forge.given = []Approval{{User: "olivier", Commit: second, At: time.Now()}}
+			w.forge.mu.Unlock()
+			w.call()
+			synctest.Wait()
+			shown = w.forge.on("2222")
+			if last := shown[len(shown)-2]; !strings.Contains(last, "plan success") || !strings.Contains(last, "approved by olivier on !7") {
+				t.Errorf("after the approval: %q", shown)
+			}
+		})
+	})
+}
+
+func TestARefusedCommitIsToldWhileAPassApplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(6)...)}
+		visit(t, files, func(w *town) {
+			w.forge.mu.Lock()
+			w.forge.refused = []Refusal{{Commit: third, Reason: "nobody signed it"}}
+			w.forge.mu.Unlock()
+			w.call()
+			synctest.Wait()
+			want(t, "the refused commit", w.forge.on("3333"), []string{
+				"3333 policy failed: nobody signed it", "3333 apply failed: not applied: what 111100001111 declares stands",
+			})
+			time.Sleep(time.Hour)
+			if passes := w.ended(); len(passes) < 2 || passes[0].Stopped {
+				t.Errorf("the pass did not go on: %+v", passes)
+			}
+		})
+	})
+}
+
+// Who called while the repository could not be read is not forgotten, and the
+// work does not suffer.
+func TestAForgeThatIsDownWhileAPassApplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(6)...)}
+		visit(t, files, func(w *town) {
+			down := func(is bool) {
+				w.forge.mu.Lock()
+				defer w.forge.mu.Unlock()
+				w.forge.down = is
+			}
+			w.forge.push(second, map[string]string{"projects/a.yaml": project(names(7)...)})
+			down(true)
+			w.call()
+			time.Sleep(time.Minute)
+			down(false)
+			time.Sleep(5 * time.Minute)
+			passes := w.ended()
+			if len(passes) == 0 || !passes[0].Converged() {
+				t.Fatalf("the pass did not end well: %+v", passes)
+			}
+			if !slices.Contains(w.forge.on("2222"), "2222 apply running: applying 3 changes") {
+				t.Errorf("the newer commit: %q", w.forge.on("2222"))
+			}
+		})
+	})
+}
+
+// What a desk breaks over ends neither it nor the pass.
+func TestAFaultAtTheDesk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(2)...)}
+		visit(t, files, func(w *town) {
+			w.forge.mu.Lock()
+			w.forge.proposals = []Proposal{{ID: "!7", Commit: "", Tree: tree(files)}} // too short for the double
+			w.forge.mu.Unlock()
+			w.call()
+			synctest.Wait()
+			w.forge.mu.Lock()
+			w.forge.proposals = nil
+			w.forge.mu.Unlock()
+			w.forge.push(second, map[string]string{"projects/a.yaml": project("m00", "m01", "m02")})
+			w.call()
+			synctest.Wait()
+			if len(w.forge.on("2222")) == 0 {
+				t.Error("nobody is answered any more")
+			}
+		})
+	})
 }

@@ -22,7 +22,8 @@ func byRestoring(t *testing.T, s *stand) (passes, failed int) {
 // boundOfRestored is the least time in which a row can be restored: a copy of the
 // template, its backup, which takes the storage as long as one stream does and
 // during which the template itself may be cloned; then all others are written at
-// the storage's full speed, or worked on by all nodes; and the last one starts.
+// the storage's full speed, or worked on by all nodes, and the last one starts. In
+// the model a start that a creation asks for reads nothing.
 func (r row) boundOfRestored() time.Duration {
 	costs, err := pvesim.Preset(r.preset)
 	if err != nil {
@@ -35,7 +36,7 @@ func (r row) boundOfRestored() time.Duration {
 	}
 	copying, backup := costs.FullClone.Seconds()+disk/stream, costs.Backup.Seconds()+disk/stream
 	cloned := backup / copying
-	writing := (n - cloned) * (disk + costs.Booted) / costs.Shared.Throughput
+	writing := (n - cloned) * disk / costs.Shared.Throughput
 	work := (costs.Restore+costs.CreatedStart).Seconds()*(n-cloned)/(float64(len(r.nodes()))*costs.Work(costs.Saturation)) + (costs.Start - costs.CreatedStart).Seconds()
 	last := costs.Restore.Seconds() + disk/stream + costs.Start.Seconds()
 	return time.Duration((copying + backup + max(writing, work, last)) * float64(time.Second))

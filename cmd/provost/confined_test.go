@@ -67,14 +67,20 @@ func TestNoRightsAreNeeded(t *testing.T) {
 	}
 }
 
-// confine puts the binary, its configuration and its secrets into an empty root.
-func confine(t *testing.T, root string, w *world.World, config string) {
+// buildStatic builds the binary as Containerfile does.
+func buildStatic(t *testing.T, file string) {
 	t.Helper()
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(root, "provost"), ".")
+	build := exec.Command("go", "build", "-trimpath", "-o", file, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+// confine puts the binary, its configuration and its secrets into an empty root.
+func confine(t *testing.T, root string, w *world.World, config string) {
+	t.Helper()
+	buildStatic(t, filepath.Join(root, "provost"))
 	state, etc := filepath.Join(root, "var/lib/provost"), filepath.Join(root, "etc/provost")
 	for _, dir := range []string{state, etc} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -1,17 +1,23 @@
+// A case makes some hundred connections, and what these cost is not what is tested.
+//
+//go:debug tlsmlkem=0
 package faults
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
 
-// TestMain makes storms few where nobody asks for many: one takes half a second.
+// TestMain makes storms few where nobody asks for many: one takes half a second. The
+// heap of a case is small, and collected less often than it might be.
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })

@@ -20,11 +20,14 @@ func (p *pace) expectation(l *lesson) expectation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, known := p.aboutLocked(l.about)
+	since := p.sinceLocked(l, time.Now())
 	switch {
 	case !known:
 		e.usual = guessFor(l.about)
+	case s.lone > 0 && max(since, p.nowLocked(l)) < 1+hardlyAny:
+		e = expectation{soonest: s.lone, usual: s.lone, known: true}
 	case s.assumed:
-		e.soonest, e.known = min(s.least(p.sinceLocked(l, time.Now())), e.usual), true
+		e.soonest, e.known = min(s.least(since), e.usual), true
 	default:
 		e.soonest, e.known = e.usual, true
 	}
@@ -80,7 +83,7 @@ type care struct {
 
 var cares = map[haste]care{
 	usualHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
-	mostHaste:  {patience: 0.01, late: 0.03, unknown: 0.15},
+	mostHaste:  {patience: 0.01, late: 0.02, unknown: 0.10},
 	leastHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
 }
 

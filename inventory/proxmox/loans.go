@@ -97,11 +97,13 @@ func (l *loans) copiesTo(original string) string {
 	return l.storage[original]
 }
 
-// wants reports whether an original has clones or copies that have not begun.
-func (l *loans) wants(original string) bool {
+// many reports whether an original is one of those that were planned to be cloned in
+// full, and so one whose clones wait for each other.
+func (l *loans) many(original string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.full[original]+l.copies[original] > 0
+	_, planned := l.kinds[original]
+	return planned
 }
 
 // kindsTo are the full clones of containers to a storage that have not begun, or

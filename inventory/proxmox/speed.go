@@ -12,6 +12,7 @@ type record struct {
 	streak          int           // how many in a row were seen ended at the first look
 	busy, together  float64       // sums over sightings that waited for each other: their number, tasks a second
 	widest          int           // of its likes, side by side
+	lone            float64       // seconds of those that had no company; 0 until one was seen
 	log             time.Duration // what the log told, until something was measured
 }
 
@@ -24,6 +25,7 @@ type speed struct {
 	// which the task was seen, itself included, and 0 where it was not.
 	assumed bool
 	seen    float64
+	lone    time.Duration // of those that had no company; 0 until one was seen
 }
 
 // among is the time in company, itself included.
@@ -42,7 +44,7 @@ func (s speed) side(company float64) time.Duration {
 
 // of is the speed of what has so many units.
 func (s speed) of(units float64) speed {
-	return speed{alone: time.Duration(float64(s.alone) * units), drag: s.drag, most: s.most / units, assumed: s.assumed, seen: s.seen}
+	return speed{alone: time.Duration(float64(s.alone) * units), drag: s.drag, most: s.most / units, assumed: s.assumed, seen: s.seen, lone: time.Duration(float64(s.lone) * units)}
 }
 
 // drags that are assumed and believed at most. With 0 tasks do not disturb each
@@ -54,13 +56,15 @@ const (
 	// enoughSpread of the companies that a task was seen in, as a share of the square
 	// of their mean, lets a line through the sightings say more than chance.
 	enoughSpread = 0.03
+	// hardlyAny company, on average, is none.
+	hardlyAny = 0.2
 	// waitingShare is by how much longer than alone a task takes that waits for others.
 	waitingShare = 1.25
 )
 
 // speed is what the sightings tell; drag is assumed where they do not.
 func (r *record) speed(drag float64) speed {
-	s := speed{alone: r.log, drag: cmp.Or(drag, usualDrag), assumed: true}
+	s := speed{alone: r.log, drag: cmp.Or(drag, usualDrag), assumed: true, lone: time.Duration(r.lone * float64(time.Second))}
 	if r.n == 0 {
 		return s
 	}
@@ -92,6 +96,9 @@ func (r *record) add(others, seconds, drag float64) {
 	r.y += seconds
 	r.xx += others * others
 	r.xy += others * seconds
+	if others < hardlyAny {
+		r.lone = (cmp.Or(r.lone, seconds) + seconds) / 2
+	}
 	if waited {
 		r.busy++
 		r.together += (others + 1) / seconds

@@ -77,7 +77,7 @@ func (p *pace) copyingTo(a about) (all, likes int) {
 // counts for nothing.
 func (c *Cluster) haste(l *lesson) haste {
 	original, full := fullCloneOf(l.about)
-	if !full || !c.loans.wants(original) {
+	if !full || !c.loans.many(original) {
 		return usualHaste
 	}
 	all, _ := c.pace.copyingTo(l.about)

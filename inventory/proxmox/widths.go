@@ -142,24 +142,22 @@ func (c *Cluster) tasksOn(node string) int {
 const leastTasks = 32
 
 // untimed is how many sources there may be before it was seen what they do to each
-// other: three doublings.
-const untimed = 8
+// other: two doublings, and half as many again.
+const untimed = 6
 
 // copyWidth holds back copies that the next timing may show to be of no use, while
-// there are clones to be timed. Negative is none.
+// there are clones to be timed: there are to be twice as many sources as were timed
+// side by side. Negative is none.
 func (c *Cluster) copyWidth(source string) int {
-	clones, copies := c.loans.left(source)
-	sources := c.sourcesOf(source) + copies
+	clones, _ := c.loans.left(source)
 	v := c.look()
 	t, ok := v.template(source)
-	if !ok || clones == 0 || sources < untimed {
+	if !ok || clones == 0 {
 		return 0
 	}
 	to := inventory.Resource{Attrs: inventory.Attrs{"node": t.node, "storage": c.loans.copiesTo(source)}}
-	if 2*sources > 3*c.pace.widest(v.aboutClone(planFrom(to, t), to)) {
-		return -1
-	}
-	return 0
+	sources := max(untimed, 2*c.pace.widest(v.aboutClone(planFrom(to, t), to)))
+	return cmp.Or(max(0, sources-c.sourcesOf(source)), -1)
 }
 
 // besideCopies is how much else may be written to a storage while a template is

@@ -11,9 +11,7 @@ import (
 func (d *draft) readDNS() {
 	d.readZone()
 	d.dns = d.dnsMode()
-	if d.fqdn != "" && d.dns != "none" {
-		d.claim(d.place, thing{kind: aDNSName, name: d.fqdn})
-	}
+	d.claimFQDN()
 	if d.dns == "managed" && d.fqdn != "" {
 		for _, n := range d.nics {
 			if n.name == "net0" {
@@ -23,6 +21,22 @@ func (d *draft) readDNS() {
 		}
 	}
 	d.readOtherNames()
+}
+
+// likeDNS is readDNS for a machine like the one that the draft has read: it has no
+// static address, and no other names.
+func (d *draft) likeDNS() {
+	known := d.zone != nil
+	if d.readZone(); known != (d.zone != nil) {
+		d.dns = d.dnsMode()
+	}
+	d.claimFQDN()
+}
+
+func (d *draft) claimFQDN() {
+	if d.fqdn != "" && d.dns != "none" {
+		d.claim(d.place, thing{kind: aDNSName, name: d.fqdn})
+	}
 }
 
 func (d *draft) readNameservers() {

@@ -175,7 +175,7 @@ func (d *draft) like(student value) machine {
 	next.isOf(student)
 	next.claims, next.records = d.unit.roomFor(len(d.claims)), nil
 	next.readName()
-	next.readDNS()
+	next.likeDNS()
 	next.readDescription()
 	return next.machine
 }

@@ -29,6 +29,10 @@ func (w *walk) queue(t *task) {
 		l = &lane{}
 		w.lanes[t.lane] = l
 	}
+	if last := len(l.tasks) - 1; last < 0 || sooner(l.tasks[last], t) <= 0 {
+		l.tasks = append(l.tasks, t) // most come in order
+		return
+	}
 	at, _ := slices.BinarySearchFunc(l.tasks, t, sooner)
 	l.tasks = slices.Insert(l.tasks, at, t)
 }

@@ -16,12 +16,12 @@ func (w *walk) link() {
 	if !slices.IsSortedFunc(w.tasks, byKey) {
 		slices.SortFunc(w.tasks, byKey)
 	}
-	total := 0
-	for _, t := range w.tasks {
-		total += len(t.Needs)
+	total, keys := 0, make([]inventory.Key, len(w.tasks)) // closer together than the tasks
+	for i, t := range w.tasks {
+		total, keys[i] = total+len(t.Needs), t.Key
 	}
 	all := make([]*task, total) // a piece for each: most need little
-	find := plan.Finder(len(w.tasks), func(i int) inventory.Key { return w.tasks[i].Key })
+	find := plan.Finder(keys)
 	for _, t := range w.tasks {
 		t.needs, all = all[:len(t.Needs)], all[len(t.Needs):]
 		for i, key := range t.Needs {

@@ -108,19 +108,29 @@ const thinkingProject = `- hostname: srv%d-%d.cri.local.isima.fr
 type situation struct {
 	servers float64 // the share of guests that projects declare in full; the others are students'
 	fresh   bool    // nothing stands yet, or everything is as it should be
-	known   bool    // the last pass has read the same commit
+	read    reading
 }
+
+// reading is what of the files the last pass has read.
+type reading int
+
+const (
+	nothing reading = iota // this is the first pass
+	most                   // a cohort and a project have changed since
+	all                    // it was the same commit
+)
 
 // semester is nine students' machines for each server, as campuses are.
 const semester = 0.1
 
 var situations = map[string]situation{
-	"unchanged":                   {servers: semester, known: true},
-	"pushed":                      {servers: semester}, // a commit that changes nothing, which only reading shows
-	"all new":                     {servers: semester, fresh: true},
-	"declared in full, unchanged": {servers: 1, known: true},
-	"declared in full, pushed":    {servers: 1},
-	"declared in full, all new":   {servers: 1, fresh: true},
+	"unchanged":                    {servers: semester, read: all},
+	"pushed":                       {servers: semester, read: most},
+	"first pass":                   {servers: semester},
+	"all new":                      {servers: semester, fresh: true},
+	"declared in full, unchanged":  {servers: 1, read: all},
+	"declared in full, first pass": {servers: 1},
+	"declared in full, all new":    {servers: 1, fresh: true},
 }
 
 // thinkingTree is a campus of n guests, all of it YAML: students in cohorts of
@@ -202,7 +212,9 @@ var stageNames = [stages]string{"decode", "expand", "diff", "policy", "order"}
 // thinker makes the part of a pass that asks nobody anything.
 type thinker struct {
 	situation
-	tree   projects.Tree
+	tree   projects.Tree // the files as they are written
+	commit projects.Tree // the files as they are in the newest commit
+	pushes int
 	memory projects.Memory
 	live   []inventory.Resource
 	engine *policies.Engine
@@ -212,6 +224,7 @@ type thinker struct {
 func newThinker(tb testing.TB, n int, s situation) *thinker {
 	tb.Helper()
 	t := &thinker{situation: s, tree: thinkingTree(n, s.servers), live: observed(), engine: policies.New(slog.New(slog.DiscardHandler))}
+	t.commit = t.tree
 	if !s.fresh {
 		t.live = asDesired(t.memory.Load(t.tree).Desired(t.live))
 	}
@@ -233,10 +246,13 @@ type thought struct {
 // think does all stages as [reconciler.Reconciler.RunOnce] does them, each within a call of around.
 func (t *thinker) think(ctx context.Context, around func(stage, func())) (th thought, err error) {
 	around(decode, func() {
-		if !t.known {
+		switch t.read {
+		case nothing:
 			t.memory = projects.Memory{}
+		case most:
+			t.push()
 		}
-		th.campus = t.memory.Load(t.tree)
+		th.campus = t.memory.Load(t.commit)
 	})
 	around(expand, func() { th.desired = th.campus.Desired(t.live) })
 	around(diff, func() {
@@ -251,6 +267,16 @@ func (t *thinker) think(ctx context.Context, around func(stage, func())) (th tho
 	})
 	around(order, func() { th.ready = reconciler.Order(th.plan.BlockDependants()) })
 	return th, err
+}
+
+// push makes a commit that changes a cohort and a project. It declares what they
+// declared before, which only reading shows.
+func (t *thinker) push() {
+	t.pushes++
+	t.commit = maps.Clone(t.commit)
+	for _, path := range []string{"cohorts/c0.yaml", "projects/p0.yaml"} {
+		t.commit[path] = projects.File{Data: fmt.Appendf(slices.Clone(t.tree[path].Data), "# push %d\n", t.pushes)}
+	}
 }
 
 // check ends a test whose campus was not thought through.

@@ -242,7 +242,7 @@ func keepPlannedNeeds(steps []Step) {
 	for i := range steps {
 		planned[i] = steps[i].Key
 	}
-	find := Finder(len(planned), func(i int) inventory.Key { return planned[i] })
+	find := Finder(planned)
 	for i := range steps {
 		s := &steps[i]
 		idle := func(need inventory.Key) bool {

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -63,22 +62,21 @@ func pairs(desired, live index) func(yield func(want, have *inventory.Resource) 
 	}
 }
 
-// Finder finds keys among n that are in order. It looks first behind the one of
-// the same kind that it found last: the powers of a plan, in order, need guests
-// in order.
-func Finder(n int, at func(int) inventory.Key) func(inventory.Key) (int, bool) {
+// Finder finds the places of keys in a list in order. It looks first behind the
+// one of the same kind that it found last: the powers of a plan, in order, need
+// guests in order.
+func Finder(sorted []inventory.Key) func(inventory.Key) (at int, found bool) {
 	behind := map[string]int{} // by kind
 	return func(key inventory.Key) (int, bool) {
 		kind := key.Kind()
-		if i := behind[kind]; i < n && at(i) == key {
-			behind[kind] = i + 1
-			return i, true
+		at := behind[kind]
+		if at == len(sorted) || sorted[at] != key {
+			var found bool
+			if at, found = slices.BinarySearch(sorted, key); !found {
+				return 0, false
+			}
 		}
-		i := sort.Search(n, func(i int) bool { return at(i) >= key })
-		if i == n || at(i) != key {
-			return 0, false
-		}
-		behind[kind] = i + 1
-		return i, true
+		behind[kind] = at + 1
+		return at, true
 	}
 }

@@ -28,7 +28,8 @@
 // have. Guests that become ready at about the same time share the POST of the start
 // where the server has it (9.1.2) and limits.bulk_start allows. A container from an
 // OS template takes one POST and the last PUT: its creation starts it, when nothing
-// but the guest itself has to be there first.
+// but the guest itself has to be there first. So does one that is restored, unless
+// the template has something that it is not to have.
 //
 // # What waits for a restart
 //
@@ -47,6 +48,13 @@
 //
 //	copy <cluster>/copy/<vmid of the template>-<n>: type, vmid, name, node, disk,
 //	storage, source, of (the template's fingerprint), ready 0|1, lock
+//
+// Where a storage for backups is named and that is quicker still, one copy is backed
+// up, and the machines are restored from that, which locks nothing. The notes of such
+// a backup carry a mark; it is kept for the next time as copies are, and listed:
+//
+//	archive <cluster>/archive/<file>: volid, storage, node, size, vmid (of the
+//	copy), source, of, protected 0|1
 //
 // # Whose a guest is
 //

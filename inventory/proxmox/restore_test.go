@@ -82,6 +82,20 @@ func TestUnrestorable(t *testing.T) {
 	}
 }
 
+func TestBackupsNeedCopies(t *testing.T) {
+	for _, tt := range []struct{ backups, copies, wrong string }{
+		{"vault", "", ""},
+		{"", "off", ""},
+		{"vault", "off", "it needs copies: not to be off"},
+		{"../vault", "", "is no name of a storage"},
+	} {
+		cfg := Config{Endpoints: []string{"https://pve1:8006"}, TokenFile: "/x", Backups: tt.backups, Copies: tt.copies}.withDefaults()
+		if err := cfg.check(); (err == nil) != (tt.wrong == "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
 func TestArchiveOf(t *testing.T) {
 	c := &Cluster{name: "cri", campus: "isima"}
 	mark := func(campus, key, vmid string) text {

@@ -24,6 +24,8 @@
 //   - That a guest boots, gets an address, or runs its hook scripts: nothing
 //     runs. Cloud-init data is stored and never used.
 //   - That a disk has room: volumes are names.
+//   - That an archive can be unpacked: it holds a configuration and no files. A
+//     backup of what runs neither stops it nor makes a snapshot.
 //   - How long things take anywhere but where the figures of [Costs] were
 //     measured; model.go says where each comes from and what was only put
 //     together. Requests do not slow tasks down, nor tasks requests; a

@@ -48,6 +48,7 @@ var restoredRows = []row{
 	{preset: "campus", machines: 20, mix: fullClones},
 	{preset: "campus", machines: 100, mix: fullClones},
 	{preset: "campus", machines: 600, mix: fullClones},
+	{preset: "campus", machines: 20, mix: fullClones, faults: true},
 	{preset: "slow-nfs", machines: 20, mix: fullClones},
 	{preset: "slow-nfs", machines: 100, mix: fullClones},
 }
@@ -80,7 +81,7 @@ func TestRestored(t *testing.T) {
 			x.bound = r.boundOfRestored()
 			t.Log("cloned  ", clones)
 			t.Log("restored", x)
-			if x.missing > 0 || x.twice > 0 || x.passes != 1 || x.failed > 0 {
+			if x.missing > 0 || x.twice > 0 || !r.faults && (x.passes != 1 || x.failed > 0) {
 				t.Errorf("%d missing, %d twice, %d passes, %d failed", x.missing, x.twice, x.passes, x.failed)
 			}
 			if x.requests > clones.requests*11/10 || x.makespan > clones.makespan*102/100 { // where it is cloned all the same, it varies a little

@@ -148,12 +148,14 @@ func (b *builder) powerOf(s *site) (inventory.Resource, bool) {
 	r := inventory.Resource{Key: powerKey(s.key), Owner: s.owner}
 	live, isLive := absent, false
 	if s.isLive {
-		if power, ok := b.live.byKey[powerKey(s.guest.Key)]; ok {
+		former := r.Key
+		if s.guest.Key != s.key {
+			former = powerKey(s.guest.Key)
+			r.Was = former
+		}
+		if power, ok := b.live.byKey[former]; ok {
 			live, isLive = power, true
 		}
-	}
-	if s.isLive && s.guest.Key != s.key {
-		r.Was = powerKey(s.guest.Key)
 	}
 	state, boot := live.Attrs["state"], live.Attrs["boot"]
 	switch {

@@ -34,8 +34,13 @@ func (c checked) Run() int { return recorded.Run(c.tests) }
 // TestStories runs the stories in testdata/script. Their words, beside those of
 // testscript, are in storyWords.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+	testscript.Run(t, storiesIn(filepath.Join("..", "..", "testdata", "script")))
+}
+
+// storiesIn are the stories of a folder.
+func storiesIn(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		Cmds:                storyWords,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -56,7 +61,7 @@ func TestStories(t *testing.T) {
 			config := "[user]\n\tname = Camille Roux\n\temail = camille.roux@isima.fr\n"
 			return os.WriteFile(filepath.Join(env.WorkDir, "gitconfig"), []byte(config), 0o600)
 		},
-	})
+	}
 }
 
 // storyWords are the verbs of the stories.
@@ -88,6 +93,7 @@ var storyWords = map[string]func(*testscript.TestScript, bool, []string){
 	"hash":        hashWord,
 	"wait-output": waitOutputWord,
 	"unique":      uniqueWord,
+	"kill-after":  killAfterWord,
 	"count":       countWord,
 }
 

@@ -10,13 +10,13 @@ type expectation struct {
 	soonest time.Duration // it may have ended
 	usual   time.Duration // it should have
 	known   bool          // from tasks like it; otherwise usual is a guess
-	haste   haste
+	care    care
 }
 
 // expectation follows the company that the task had and has. What company does to
 // such tasks is assumed until it was seen, and may be nothing.
 func (p *pace) expectation(l *lesson) expectation {
-	e := expectation{usual: p.expect(l)}
+	e := expectation{usual: p.expect(l), care: usualCare}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, known := p.aboutLocked(l.about)
@@ -25,7 +25,7 @@ func (p *pace) expectation(l *lesson) expectation {
 	case !known:
 		e.usual = guessFor(l.about)
 	case s.lone > 0 && max(since, p.nowLocked(l)) < 1+hardlyAny:
-		e = expectation{soonest: s.lone, usual: s.lone, known: true}
+		e.soonest, e.usual, e.known = s.lone, s.lone, true
 	case s.assumed:
 		e.soonest, e.known = min(s.least(since), e.usual), true
 	default:
@@ -60,19 +60,8 @@ func guessFor(a about) time.Duration {
 	return guessLinked
 }
 
-// haste is how much it matters that the end of a task is seen soon.
-type haste int
-
-const (
-	usualHaste haste = iota
-	// mostHaste: everything waits meanwhile, and each second counts.
-	mostHaste
-	// leastHaste: enough else goes on.
-	leastHaste
-)
-
-// care is what haste means for looks, all as shares of the time that a task takes
-// or has taken.
+// care is with what pains the end of a task is looked for, in shares of the time that
+// it takes or has taken.
 type care struct {
 	// patience is how much too late a task may be seen for the sake of one that ends
 	// a little later.
@@ -81,15 +70,17 @@ type care struct {
 	late, unknown float64
 }
 
-var cares = map[haste]care{
-	usualHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
-	mostHaste:  {patience: 0.01, late: 0.02, unknown: 0.10},
-	leastHaste: {patience: 0.06, late: 0.10, unknown: 0.25},
+var usualCare = care{patience: 0.06, late: 0.10, unknown: 0.25}
+
+// closeCare is for when so many wait, and each second counts. What a look costs is
+// little where many wait.
+func closeCare(waiting int) care {
+	return care{patience: 0.01, late: 0.02, unknown: min(0.10, max(0.03, 2/float64(max(1, waiting))))}
 }
 
 const (
 	leastPatience = 50 * time.Millisecond
-	// A second is not worth more looks, whatever the haste.
+	// A second is not worth more looks, however many wait.
 	leastSlack = 500 * time.Millisecond
 	leastStep  = time.Second
 	// leisurely is how much too late what nobody needs may be seen along with what
@@ -101,17 +92,15 @@ const (
 
 // slack is how much later than expected the first look may be.
 func (e expectation) slack() time.Duration {
-	usual := share(e.soonest, cares[usualHaste].patience)
-	mine := share(e.soonest, cares[e.haste].patience)
-	return max(leastPatience, min(usual, max(mine, leastSlack)), mine)
+	usual := share(e.soonest, usualCare.patience)
+	return max(leastPatience, min(usual, max(share(e.soonest, e.care.patience), leastSlack)))
 }
 
 // steps are how long after a look the next may be, at a task that is late and at one
 // of which nothing is known.
 func (e expectation) steps(passed time.Duration) (late, unknown time.Duration) {
-	usual, mine := cares[usualHaste], cares[e.haste]
-	late = max(share(passed, mine.late), min(share(passed, usual.late), leastStep))
-	unknown = max(share(passed, mine.unknown), min(share(passed, usual.unknown), leastStep))
+	late = min(share(passed, usualCare.late), max(share(passed, e.care.late), leastStep))
+	unknown = min(share(passed, usualCare.unknown), max(share(passed, e.care.unknown), leastStep))
 	return late, max(late, min(unknown, mostStep))
 }
 

@@ -30,7 +30,7 @@ func TestLooksAreFewAndInTime(t *testing.T) {
 		seconds := func(name string, least float64) time.Duration {
 			return time.Duration(rapid.Float64Range(least, 3600).Draw(t, name) * float64(time.Second))
 		}
-		took, e := seconds("took", 0.05), expectation{usual: seconds("usual", 0.2)}
+		took, e := seconds("took", 0.05), expectation{usual: seconds("usual", 0.2), care: usualCare}
 		if e.known = rapid.Bool().Draw(t, "known"); e.known {
 			e.soonest = share(e.usual, rapid.Float64Range(0.1, 1).Draw(t, "soonest"))
 		}
@@ -39,7 +39,7 @@ func TestLooksAreFewAndInTime(t *testing.T) {
 		if e.known {
 			least = max(took, e.soonest) // nobody looks before
 		}
-		slack := max(share(took, cares[usualHaste].unknown), share(least, cares[usualHaste].patience), firstLook, e.usual/24)
+		slack := max(share(took, usualCare.unknown), share(least, usualCare.patience), firstLook, e.usual/24)
 		switch {
 		case took >= e.usual:
 		case e.known: // it is looked for half-way
@@ -64,11 +64,11 @@ func TestLooks(t *testing.T) {
 		looks int           // at most
 		late  time.Duration // at most
 	}{
-		{"as expected", expectation{soonest: time.Minute, usual: time.Minute, known: true}, time.Minute, 1, 4 * time.Second},
-		{"a little longer", expectation{soonest: time.Minute, usual: time.Minute, known: true}, 66 * time.Second, 2, 6 * time.Second},
-		{"the first copy of a desktop", expectation{usual: 50 * time.Second}, 67 * time.Second, 13, 9 * time.Second},
-		{"a first small clone", expectation{usual: 6 * time.Second}, 460 * time.Millisecond, 2, 300 * time.Millisecond},
-		{"company may do nothing", expectation{soonest: 10 * time.Second, usual: 40 * time.Second, known: true}, 11 * time.Second, 2, 15 * time.Second},
+		{"as expected", expectation{soonest: time.Minute, usual: time.Minute, known: true, care: usualCare}, time.Minute, 1, 4 * time.Second},
+		{"a little longer", expectation{soonest: time.Minute, usual: time.Minute, known: true, care: usualCare}, 66 * time.Second, 2, 6 * time.Second},
+		{"the first copy of a desktop", expectation{usual: 50 * time.Second, care: usualCare}, 67 * time.Second, 13, 9 * time.Second},
+		{"a first small clone", expectation{usual: 6 * time.Second, care: usualCare}, 460 * time.Millisecond, 2, 300 * time.Millisecond},
+		{"company may do nothing", expectation{soonest: 10 * time.Second, usual: 40 * time.Second, known: true, care: usualCare}, 11 * time.Second, 2, 15 * time.Second},
 	} {
 		seen, looks := seenAt(began(), tt.e, tt.took)
 		if looks > tt.looks || seen-tt.took > tt.late {
@@ -79,7 +79,7 @@ func TestLooks(t *testing.T) {
 
 // What nobody waits for is looked at along with what somebody does.
 func TestLeisure(t *testing.T) {
-	e := expectation{soonest: 3 * time.Second, usual: 3 * time.Second, known: true}
+	e := expectation{soonest: 3 * time.Second, usual: 3 * time.Second, known: true, care: usualCare}
 	w := began()
 	prompt := w.deadline(e, true)
 	w.leisurely = true

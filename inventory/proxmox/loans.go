@@ -97,13 +97,13 @@ func (l *loans) copiesTo(original string) string {
 	return l.storage[original]
 }
 
-// many reports whether an original is one of those that were planned to be cloned in
-// full, and so one whose clones wait for each other.
-func (l *loans) many(original string) bool {
+// waiting is how many clones and copies of an original have not begun, and whether
+// full clones of it were planned at all.
+func (l *loans) waiting(original string) (n int, planned bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, planned := l.kinds[original]
-	return planned
+	_, planned = l.kinds[original]
+	return l.full[original] + l.copies[original], planned
 }
 
 // kindsTo are the full clones of containers to a storage that have not begun, or

@@ -72,26 +72,27 @@ func (p *pace) copyingTo(a about) (all, likes int) {
 	return all, likes
 }
 
-// haste: where a clone's source is waited for, each second counts by which its end
-// is seen too late, unless what else copies fills the storage meanwhile. Then it
-// counts for nothing.
-func (c *Cluster) haste(l *lesson) haste {
+// pressing reports whether each second counts by which a clone is seen ended too late,
+// and how many wait for its source: whatever else copies meanwhile does not fill the
+// storage.
+func (c *Cluster) pressing(l *lesson) (waiting int, counts bool) {
 	original, full := fullCloneOf(l.about)
-	if !full || !c.loans.many(original) {
-		return usualHaste
+	if !full {
+		return 0, false
 	}
-	all, _ := c.pace.copyingTo(l.about)
+	waiting, planned := c.loans.waiting(original)
+	if !planned {
+		return 0, false
+	}
 	s, known := c.pace.of(l.about)
 	switch {
 	case !known:
 		s.drag = l.drag
 	case s.alone < worthStaggering:
-		return usualHaste
+		return 0, false
 	}
-	if all-1 < s.plenty() {
-		return mostHaste
-	}
-	return leastHaste
+	all, _ := c.pace.copyingTo(l.about)
+	return waiting, all-1 < s.plenty()
 }
 
 // fullCloneOf is the original of which a task makes a full clone of a container.

@@ -198,7 +198,9 @@ func (c *Cluster) seenAtWork(wait *waiting, now time.Time) {
 
 func (c *Cluster) expectation(wait *waiting) expectation {
 	e := c.pace.expectation(wait.lesson)
-	e.haste = c.haste(wait.lesson)
+	if waiting, counts := c.pressing(wait.lesson); counts {
+		e.care = closeCare(waiting)
+	}
 	return e
 }
 

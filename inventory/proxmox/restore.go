@@ -104,9 +104,9 @@ func (c *Cluster) isRestored(r inventory.Resource, t template) bool {
 	return wanted && restoredKind(r)
 }
 
-// archiveWidth is as wide as the claim itself once there is an archive. Until then,
-// or when there will be none, machines are cloned from what is free: not from what
-// is copied or backed up.
+// archiveWidth is how many are restored at once when there is an archive. Until
+// then, or when there will be none, machines are cloned from what is free: not from
+// what is copied or backed up.
 func (c *Cluster) archiveWidth(names string) int {
 	vmid, _, _ := strings.Cut(names, "+")
 	wanted, waits := c.restores.wanted(vmid)
@@ -118,8 +118,27 @@ func (c *Cluster) archiveWidth(names string) int {
 	case !wanted:
 		return max(1, sources)
 	}
-	return 0
+	return c.restoresAtOnce(vmid)
 }
+
+// restoresAtOnce are as many as end in good time: where the storage is full they all
+// take as many times as long as there are, and what takes longer than task_timeout
+// nobody waits for. Until some were timed one stream is taken to fill the storage.
+func (c *Cluster) restoresAtOnce(vmid string) int {
+	t, _ := c.look().template(vmid)
+	to := inventory.Resource{Attrs: inventory.Attrs{"node": t.node, "storage": c.loans.copiesTo(vmid)}}
+	each := c.restoreSpeed(t, to)
+	if each.seen == 0 {
+		each.drag = 1
+	}
+	most := 1
+	for most < c.cfg.Limits.ClonesPerStorage && each.side(float64(most+1)) <= c.cfg.TaskTimeout/goodTime {
+		most++
+	}
+	return most
+}
+
+const goodTime = 3 // what is guessed may take as many times as long
 
 // archiveWords tell what restores wait for.
 func (c *Cluster) archiveWords(names string, width int) string {
@@ -127,7 +146,7 @@ func (c *Cluster) archiveWords(names string, width int) string {
 	if _, waits := c.restores.wanted(vmid); waits {
 		return "the backup of template " + vmid
 	}
-	return "template " + vmid + atOnce(cmp.Or(width, c.cfg.Limits.ClonesPerStorage))
+	return "template " + vmid + atOnce(width)
 }
 
 // restore makes a container from an archive. The one request says all that is not

@@ -42,10 +42,11 @@ func fixture(r *rig) systemtest.Fixture {
 		"node", "pve2", "net0.bridge", "vmbr0", "nameserver", "", "description", "moved: to b")
 	editedCT.Owner.File = "cohorts/b.yaml"
 	editedVM, _ := machine("vm-b", 20002, "cores", "2", "net0.tag", "", "net0.ip", "dhcp", "net0.gw", "", "sshkeys", "", "onboot", "0", "pool", "")
-	return systemtest.Fixture{
+	f := systemtest.Fixture{
 		Open:       func(t *testing.T) reconciler.System { return r.open(t) },
 		Wanted:     []inventory.Resource{ct, ctPower, vm, vmPower, plain, plainPower},
 		Edited:     []inventory.Resource{editedCT, ctPower, editedVM, vmPower, plain, plainPower},
+		Meddle:     r.meddle,
 		Intrusions: intrusions(),
 		Disown:     r.disown,
 		Foreign:    r.foreign,
@@ -54,6 +55,38 @@ func fixture(r *rig) systemtest.Fixture {
 			r.sim.NodeDown("pve3")
 			return "cri/guest/vm-c"
 		},
+	}
+	if len(r.cfg.SSH.Hosts) > 0 { // without it nobody tells what waits for a next start
+		f.Restart = func() inventory.Change {
+			if err := r.sim.EditFile(20001, r.sim.File(20001)+"\n[pve:pending]\nnameserver: 10.0.0.98\n"); err != nil {
+				panic(err)
+			}
+			ct.Attrs["pending"] = "nameserver"
+			return rebootOf(ct)
+		}
+	}
+	return f
+}
+
+// meddle changes two machines as somebody on a node would.
+func (r *rig) meddle() map[inventory.Key][]string {
+	r.edit(20001, "memory: 2048\n", "memory: 4096\n", "vibr285", "vmbr0")
+	r.edit(20002, "cores: 4\n", "cores: 1\n")
+	r.sim.SetStatus(20002, "stopped")
+	return map[inventory.Key][]string{
+		"cri/guest/vm-a": {"memory", "net0.bridge"}, "cri/guest/vm-b": {"cores"}, "cri/power/vm-b": {"state"},
+	}
+}
+
+// edit replaces texts in a guest's file.
+func (r *rig) edit(vmid int, oldnew ...string) {
+	old := r.sim.File(vmid)
+	now := strings.NewReplacer(oldnew...).Replace(old)
+	if now == old {
+		panic("there is nothing to replace in " + old)
+	}
+	if err := r.sim.EditFile(vmid, now); err != nil {
+		panic(err)
 	}
 }
 

@@ -30,6 +30,13 @@ type Fixture struct {
 	Wanted []inventory.Resource
 	// Edited are the same keys with attributes that can be changed in place.
 	Edited []inventory.Resource
+	// Meddle changes by hand what is Wanted and live, behind the system's back, and
+	// names the attributes that have then drifted, by key.
+	Meddle func() map[inventory.Key][]string
+	// Restart has a running guest of those Wanted wait for its next start with
+	// something, by hand, and says what its reboot is then: nil where the system has
+	// no guests.
+	Restart func() inventory.Change
 	// Intrusions are changes aimed at things that do not carry our mark. None
 	// of them may be done.
 	Intrusions []inventory.Change
@@ -92,11 +99,15 @@ var tests = map[string]func(Fixture, *testing.T){
 		f.empty(t, nil)
 		f.unchanged(t, func() { f.apply(t, changes) })
 	},
-	"what is not ours is left alone":           Fixture.intrude,
-	"what was given away since is not deleted": Fixture.givenAway,
-	"a listing that failed in part says so":    Fixture.partial,
-	"concurrent use":                           Fixture.concurrent,
-	"a stop answers for every change":          Fixture.stopped,
+	"what was changed by hand is seen and put right":     Fixture.drifted,
+	"a guest is retired, kept and brought back":          Fixture.retired,
+	"a guest is restarted for what waits, once":          Fixture.restarted,
+	"a guest that is not ours any more is not restarted": Fixture.restartedAfterAll,
+	"what is not ours is left alone":                     Fixture.intrude,
+	"what was given away since is not deleted":           Fixture.givenAway,
+	"a listing that failed in part says so":              Fixture.partial,
+	"concurrent use":                                     Fixture.concurrent,
+	"a stop answers for every change":                    Fixture.stopped,
 }
 
 func (f Fixture) list(t *testing.T) inventory.Listing {

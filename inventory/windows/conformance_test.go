@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 			Open:       func(t *testing.T) reconciler.System { return l.open(t) },
 			Wanted:     wanted(),
 			Edited:     edited(),
+			Meddle:     func() map[inventory.Key][]string { return l.meddle(t) },
 			Intrusions: l.intrusions(t),
 			Disown:     func() { l.disown(t) },
 			Foreign:    l.foreign,
@@ -134,6 +135,33 @@ func (l *lab) intrusions(t testing.TB) []inventory.Change {
 		)
 	}
 	return all
+}
+
+// meddle changes what an administrator can without thinking of us: a partner lacks a
+// filter, a client is let in that was not, a reservation has another name.
+func (l *lab) meddle(t testing.TB) map[inventory.Key][]string {
+	t.Helper()
+	l.dc2.RemoveFilter("BC-24-11-00-00-14")
+	for _, s := range []*winsim.Server{l.dc1, l.dc2} {
+		for _, f := range s.Filters() {
+			if f.MAC == "BC-24-11-00-00-16" {
+				s.RemoveFilter(f.MAC)
+				f.List = "Allow"
+				must(t, s.AddFilter(f))
+			}
+		}
+		for _, r := range s.Reservations() {
+			if r.ClientID == "bc-24-11-00-00-15" {
+				s.RemoveReservation(r.IP)
+				r.Name = "somebody"
+				must(t, s.AddReservation(r))
+			}
+		}
+	}
+	return map[inventory.Key][]string{
+		"ad/filter/bc-24-11-00-00-14": {"on"}, "ad/filter/bc-24-11-00-00-16": {"list"},
+		"ad/reservation/192.168.25.0/bc-24-11-00-00-15": {"name"},
+	}
 }
 
 // foreign digests what carries no mark of ours.

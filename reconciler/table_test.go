@@ -299,9 +299,10 @@ func TestTable(t *testing.T) {
 	for _, c := range []struct {
 		row
 		ratio  float64 // where it is not mostRatio
+		most   int     // requests in all, where that is a goal of its own
 		behind bool    // naive pools are as quick
 	}{
-		{row: row{preset: "tiny", machines: 20, mix: fullClones}},
+		{row: row{preset: "tiny", machines: 20, mix: fullClones}, most: 80},
 		{row: row{preset: "tiny", machines: 20, mix: images}},
 		{row: row{preset: "tiny", machines: 20, mix: linkedClones}},
 		{row: row{preset: "tiny", machines: 20, mix: linkedMachines}},
@@ -327,8 +328,8 @@ func TestTable(t *testing.T) {
 			if !c.faults && (x.passes != 1 || x.failed > 0) {
 				t.Errorf("%d passes, %d failed", x.passes, x.failed)
 			}
-			if !c.faults && x.requests > mostRequests*c.machines {
-				t.Errorf("%d requests, want at most %d", x.requests, mostRequests*c.machines)
+			if most := cmp.Or(c.most, mostRequests*c.machines); !c.faults && x.requests > most {
+				t.Errorf("%d requests, want at most %d", x.requests, most)
 			}
 			most := cmp.Or(c.ratio, mostRatio)
 			if c.faults {

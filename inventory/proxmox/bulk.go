@@ -26,7 +26,8 @@ type starts struct {
 // starting is one request that starts guests.
 type starting struct {
 	guests []ref
-	full   chan struct{} // closed when there is no more room
+	once   sync.Once
+	ready  chan struct{} // closed, once, when somebody's patience ends
 	sent   chan struct{} // closed when upid is known
 	upid   upid          // "" when each is to be started by itself
 }
@@ -34,6 +35,32 @@ type starting struct {
 // startPause is how long the first waits for others: guests that one answer told
 // to be made are configured within about that time.
 const startPause = 50 * time.Millisecond
+
+// patience is how long a guest's start may wait for others to share its request.
+// While its node has no core to spare, a start that begins a little later loses
+// nothing: what runs there is done the sooner. So it may wait for a part of what it
+// takes, if nothing waits for it and others may yet come.
+func (c *Cluster) patience(r ref, leisurely bool) time.Duration {
+	if !leisurely || !c.watcher.crowded(r.node, c.look().cores[r.node]) {
+		return startPause
+	}
+	return max(startPause, share(c.usual(startOf(r).kind(), guessBoot), 0.15))
+}
+
+// crowded reports that as many tasks work on a node as it has cores, and that there
+// are some at all that others go on after.
+func (w *watcher) crowded(node string, cores int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	here, urgent := 0, false
+	for _, wait := range w.waits {
+		urgent = urgent || !wait.leisurely
+		if wait.guest.node == node || wait.upid != "" && wait.upid.node() == node {
+			here++
+		}
+	}
+	return urgent && here >= cores
+}
 
 // bulk reports whether the server can start guests together as this package asks it.
 func (c *Cluster) bulk() bool {
@@ -45,21 +72,22 @@ func (c *Cluster) bulk() bool {
 
 // startWith joins a guest to those that are about to start, and returns when the
 // request was answered.
-func (c *Cluster) startWith(ctx context.Context, r ref) (bulk upid) {
+func (c *Cluster) startWith(ctx context.Context, r ref, leisurely bool) (bulk upid) {
+	patience := c.patience(r, leisurely)
 	c.starts.mu.Lock()
 	s := c.starts.next
 	if s == nil {
-		s = &starting{full: make(chan struct{}), sent: make(chan struct{})}
+		s = &starting{ready: make(chan struct{}), sent: make(chan struct{})}
 		c.starts.next = s
 		// It is everybody's: it does not end with the first one's context.
 		go c.sendStarts(context.WithoutCancel(ctx), s)
 	}
 	s.guests = append(s.guests, r)
 	if len(s.guests) >= c.cfg.Limits.BulkStart {
-		c.starts.next = nil
-		close(s.full)
+		c.starts.next, patience = nil, 0
 	}
 	c.starts.mu.Unlock()
+	time.AfterFunc(patience, func() { s.once.Do(func() { close(s.ready) }) })
 	select {
 	case <-s.sent:
 		return s.upid
@@ -71,10 +99,7 @@ func (c *Cluster) startWith(ctx context.Context, r ref) (bulk upid) {
 // sendStarts sends the one request. What was lost shows in the guests.
 func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
 	defer close(s.sent)
-	select {
-	case <-s.full:
-	case <-time.After(startPause):
-	}
+	<-s.ready
 	c.starts.mu.Lock()
 	if c.starts.next == s {
 		c.starts.next = nil // whoever comes now goes with the next
@@ -250,7 +275,7 @@ func (j *job) start(ctx context.Context, r ref) error {
 	claims := []string{j.c.name + "/starts/" + r.node}
 	leisurely := j.c.unneeded(j.change.Key)
 	if j.c.bulk() {
-		if bulk := j.c.startWith(ctx, r); bulk != "" {
+		if bulk := j.c.startWith(ctx, r, leisurely); bulk != "" {
 			err := j.c.waitStarted(ctx, bulk, r, leisurely)
 			if !errors.Is(err, errNoTask) {
 				j.c.adapt(claims, startOf(r), err)

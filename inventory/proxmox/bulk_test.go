@@ -178,6 +178,51 @@ func TestStartTogetherIsNoBarrier(t *testing.T) {
 	})
 }
 
+// While the node has no core to spare and others are yet to come, a start waits for
+// them; where nobody comes any more, or something waits for it, it does not.
+func TestStartsWaitForOthersWhereThatCostsNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		cores        int
+		cloning      bool
+		needed       bool
+		single, bulk int
+	}{
+		{"crowded", 1, true, false, 0, 1},
+		{"cores to spare", 8, true, false, 2, 0},
+		{"nobody else comes", 1, false, false, 2, 0},
+		{"a play waits for it", 1, true, true, 2, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			virtual(t, pvesim.Options{Costs: pvesim.Costs{Start: time.Second, FullClone: 20 * time.Second}}, func(t *testing.T, r *rig) {
+				changes := r.stopped(t, 2)
+				c := r.open(t)
+				list(t, c)
+				c.view.cores["pve1"] = tt.cores
+				play := inventory.Change{Key: "awx/play/x"}
+				if tt.needed {
+					play.Needs = []inventory.Key{changes[0].Key, changes[1].Key}
+				}
+				c.readPlan(append(changes, play))
+				var wg sync.WaitGroup
+				if tt.cloning {
+					guest, _ := container("vm-a", 20900)
+					wg.Go(func() { apply(c, creation(guest)) })
+				}
+				time.Sleep(time.Second)
+				for _, ch := range changes {
+					wg.Go(func() { apply(c, ch) })
+					time.Sleep(200 * time.Millisecond)
+				}
+				wg.Wait()
+				if single, bulk := r.starts(); single != tt.single || bulk != tt.bulk {
+					t.Errorf("%d single starts and %d together, want %d and %d", single, bulk, tt.single, tt.bulk)
+				}
+			})
+		})
+	}
+}
+
 func TestBulkStartsAreKnownByTheRelease(t *testing.T) {
 	for v, want := range map[release]bool{{8, 4, 14}: false, {9, 0, 15}: false, {9, 1, 1}: false, {9, 1, 2}: true, {9, 2, 0}: true, {10, 0, 0}: true} {
 		c := &Cluster{cfg: Config{}.withDefaults(), version: v}

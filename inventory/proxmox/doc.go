@@ -22,12 +22,12 @@
 //
 // A clone that is configured and started takes a POST of the clone, a PUT of the
 // options (what it inherits is known, so it is not read), a PUT of the disk's size
-// where that grows, a POST of the start, and a PUT by which its mark forgets that
-// it was never started. One request follows the tasks of all nodes ([watcher]); it
+// where that grows, and a POST of the start. That the start was made, nobody writes
+// down: the cluster tells (see owed). One request follows the tasks of all nodes ([watcher]); it
 // comes when one should have ended, which is learned ([pace]) and tells of all that
 // have. Guests that become ready at about the same time share the POST of the start
 // where the server has it (9.1.2) and limits.bulk_start allows. A container from an
-// OS template takes one POST and the last PUT: its creation starts it, when nothing
+// OS template takes one POST: its creation starts it, when nothing
 // but the guest itself has to be there first. So does one that is restored, unless
 // the template has something that it is not to have.
 //

@@ -87,11 +87,14 @@ func (c *Cluster) note(key inventory.Key, r ref) {
 	c.view.guests = guests
 }
 
-// occupy remembers that a VMID is not free any more, or may not be.
+// occupy remembers that a VMID is not free any more, or may not be. What ran under
+// it was another guest.
 func (c *Cluster) occupy(vmid string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.occupied[vmid] = true
+	c.view.ran = maps.Clone(c.view.ran)
+	delete(c.view.ran, vmid)
 }
 
 // free reports that nobody had the VMID at the last listing, and that this

@@ -51,8 +51,12 @@ func OpenSeat(dir string) (*Seat, error) {
 	return s, nil
 }
 
-// Close leaves the seat.
-func (s *Seat) Close() error { return s.file.Close() }
+// Close leaves the seat. A child that this process is just starting has the file,
+// too, for a moment: so the lock is given back by word, and not by closing alone.
+func (s *Seat) Close() error {
+	syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // it is ours, or not held
+	return s.file.Close()
+}
 
 // take waits for the lock, and says whether another process has had it since this
 // one did.

@@ -63,6 +63,9 @@ func TestKillItAnywhere(t *testing.T) {
 						broken.Add(1)
 					}
 					missed.Add(int64(strikes.Left()))
+					if n%250 == 249 {
+						t.Logf("%d of %d cases, broken=%d", n+1, len(cases), broken.Load())
+					}
 				}
 			})
 		}

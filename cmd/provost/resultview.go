@@ -51,4 +51,5 @@ func printStatuses(w io.Writer, title string, statuses []reconciler.Status) {
 
 var stateColours = map[reconciler.StatusState]colour{
 	reconciler.StatusSuccess: green, reconciler.StatusFailed: red, reconciler.StatusPending: yellow, reconciler.StatusRunning: yellow,
+	reconciler.StatusCanceled: yellow,
 }

@@ -124,6 +124,20 @@ deny contains {"msg": "not on a Sunday", "id": change.id} if {
 	}
 }
 
+// A rule that wants an approval of whatever happens wants none where nothing does.
+func TestNothingToApprove(t *testing.T) {
+	rules := tree("policies/x.rego", `package campus.x
+
+require_approval contains "whatever it is"
+`)
+	if got := brief(check(t, rules, nil)); got != "" {
+		t.Errorf("got %q", got)
+	}
+	if got := brief(check(t, rules, nil, creates(machine("a", student("ada"))))); got != "hold : needs an approval: whatever it is [a]\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestErrorsDenyEverythingAndSayWhere holds every kind of failure to a place.
 func TestErrorsDenyEverythingAndSayWhere(t *testing.T) {
 	for _, c := range []struct {

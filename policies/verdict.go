@@ -149,6 +149,9 @@ func (v *verdict) ownerOf(a answer, key inventory.Key) inventory.Owner {
 }
 
 func (v *verdict) note(q query, a answer, owner inventory.Owner, key inventory.Key) {
+	if key == "" && q.level == reconciler.LevelHold {
+		return // nothing waits, so there is nothing to approve
+	}
 	s := subject{rule: q.pkg, title: cmp.Or(a.title, q.title, q.pkg), message: q.prefix + a.message, level: q.level, owner: owner}
 	if v.found[s] == nil {
 		v.found[s] = &reconciler.Violation{Rule: s.rule, Title: s.title, Level: s.level, Message: s.message,

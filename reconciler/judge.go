@@ -30,8 +30,10 @@ func (r *Reconciler) judge(ctx context.Context, s Snapshot, p plan.Plan, desired
 // what is left: a machine that stays has not made room for another.
 func (r *Reconciler) judgeWith(ctx context.Context, s Snapshot, p plan.Plan, desired projects.Desired, live inventory.Listing, approved consent) Verdict {
 	v := r.ask(ctx, s, plan.Release(p), desired, live)
-	wanted := v.of(LevelHold)
-	waits := p.Block(plan.GateApproval, v.holds())
+	wanted, waits := v.of(LevelHold), p
+	if len(wanted) > 0 {
+		waits = p.Block(plan.GateApproval, v.holds())
+	}
 	held := plan.Hold(waits)
 	by := approved(held)
 	if held != nil && by == "" {

@@ -271,11 +271,16 @@ func (c *Cluster) restoreSpeed(t template, r inventory.Resource) speed {
 	if s, ok := c.pace.of(c.look().aboutRestore(t, r)); ok {
 		return s
 	}
-	s := c.cloneSpeed(planFrom(r, t), r)
-	writes := s.alone
-	s.alone += c.usual("vzcreate", guessInstall)
-	s.drag *= writes.Seconds() / s.alone.Seconds()
+	s := c.cloneSpeed(planFrom(r, t), r).and(c.usual("vzcreate", guessInstall))
 	s.assumed, s.seen = true, 0
+	return s
+}
+
+// and is the speed of what does something more, in which others do not disturb it.
+func (s speed) and(more time.Duration) speed {
+	before := s.alone.Seconds()
+	s.alone += more
+	s.drag *= before / s.alone.Seconds()
 	return s
 }
 

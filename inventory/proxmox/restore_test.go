@@ -349,6 +349,39 @@ func TestASemesterIsRestored(t *testing.T) {
 	})
 }
 
+// A daemon that has timed clones, restores and starts weighs one with all that it
+// takes: what is restored is started by the same request.
+func TestWhatWasTimedIsWeighed(t *testing.T) {
+	virtual(t, pvesim.Options{Costs: pvesim.CostsTiny, StatDelay: 10 * time.Second}, func(t *testing.T, r *rig) {
+		r.vaulted(t)
+		c := r.open(t)
+		r.pass(t, c, semester(20, studio, "pve1"))
+		live := resources(t, c)
+		w := c.look().crowds(studioClones(40))[0]
+		f := fanout{c: c, view: c.look(), archives: c.newArchiving(live), planned: 5}
+		took, stands, ok := f.restoring(w, speed{})
+		if !stands || !ok || took == 0 {
+			t.Fatalf("restored in %s: %v, %v", took, stands, ok)
+		}
+		for _, tt := range []struct {
+			clone    time.Duration
+			restored bool
+		}{
+			{0, false},
+			{took / 40, true}, // one after the other as quick, were it not for the starts
+		} {
+			clone := speed{alone: tt.clone, drag: 1}
+			started := f.started(w, clone)
+			if started < makespan(40, 2, 5, 64, clone)+time.Second {
+				t.Errorf("clones of %s and their starts take %s", tt.clone, started)
+			}
+			if f.restored(w, clone, took*9/10, "40 clones take a while") != tt.restored {
+				t.Errorf("with clones of %s, which take %s with their starts: restored in %s: %v", tt.clone, started, took, !tt.restored)
+			}
+		}
+	})
+}
+
 // archived makes an archive of a template, whatever is quickest.
 func (r *rig) archived(t *testing.T, base string) inventory.Resource {
 	t.Helper()

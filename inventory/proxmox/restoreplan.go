@@ -32,10 +32,15 @@ func (c *Cluster) newArchiving(live []inventory.Resource) archiving {
 // note says what cloning takes. An archive that is missing is made first.
 func (f *fanout) restored(w crowd, clone speed, cloned time.Duration, note string) bool {
 	took, stands, ok := f.restoring(w, clone)
-	if !ok || float64(took) > float64(cloned)*(1-worthwhile) {
+	started := f.started(w, clone)
+	if !ok || float64(took) > float64(max(cloned, started))*(1-worthwhile) {
 		return false
 	}
-	note += fmt.Sprintf(", %s restored from a backup", roughly(took))
+	if started > 0 {
+		note += fmt.Sprintf(", %s with their starts; %s restored from a backup and started", roughly(started), roughly(took))
+	} else {
+		note += fmt.Sprintf(", %s restored from a backup", roughly(took))
+	}
 	vmid := w.original.vmid
 	if !stands && !f.archives.making[vmid] && !f.addArchive(w, cloned, note) {
 		return false
@@ -78,6 +83,16 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 
 // mostAssumed are twice as many as there may be clones of one template at once.
 const mostAssumed = 2 * (mostCopies + 1)
+
+// started is how long the clones and their starts take, where restores were timed:
+// most of these started their machines, too.
+func (f *fanout) started(w crowd, clone speed) time.Duration {
+	if _, timed := f.c.pace.of(f.view.aboutRestore(w.original, w.clones[0])); !timed {
+		return 0
+	}
+	each := clone.and(f.c.usual("vzstart", guessBoot))
+	return makespan(len(w.clones), len(w.sources), f.planned, f.c.cfg.Limits.ClonesPerStorage, each)
+}
 
 // asRestoresTell is how fast clones are where nobody has seen what they do to each
 // other, but what restores do: both write to the same storage.

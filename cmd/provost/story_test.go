@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/provost-dev/provost/cmd/internal/world"
+	"github.com/provost-dev/provost/inventory/proxmox/pvesim"
 	"github.com/provost-dev/provost/inventory/proxmox/pvesim/recorded"
 	"github.com/provost-dev/provost/projects/example"
 )
@@ -110,19 +111,27 @@ type stageKey struct{}
 
 func on(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
-// campusWord starts a campus of its own for the story: campus [students=N].
+// campusWord starts a campus of its own for the story: campus [students=N]
+// [speed=N]. With a speed its cluster takes its time, so many times quicker than one
+// with big desktops; without, it takes none.
 func campusWord(ts *testscript.TestScript, neg bool, args []string) {
-	students := 4
+	students, costs := 4, pvesim.Costs{}
 	for _, a := range args {
-		if n, ok := strings.CutPrefix(a, "students="); ok {
+		switch what, n, _ := strings.Cut(a, "="); what {
+		case "students":
 			students = atoi(ts, n)
-		} else {
-			ts.Fatalf("usage: campus [students=N]")
+		case "speed":
+			var err error
+			costs, err = pvesim.Preset("campus")
+			ts.Check(err)
+			costs.Speed = float64(atoi(ts, n))
+		default:
+			ts.Fatalf("usage: campus [students=N] [speed=N]")
 		}
 	}
 	dir := ts.MkAbs("world")
 	ts.Check(os.MkdirAll(dir, 0o700))
-	w, err := world.Start(world.Options{Dir: dir, Tree: example.Tree(students, 1), Seed: 1})
+	w, err := world.Start(world.Options{Dir: dir, Tree: example.Tree(students, 1), Costs: costs, Seed: 1})
 	ts.Check(err)
 	ts.Defer(w.Close)
 	ctx, cancel := context.WithCancel(context.Background())

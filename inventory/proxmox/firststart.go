@@ -122,9 +122,13 @@ func (c *Cluster) judgeStarts(ctx context.Context, s *survey) {
 	waiting := map[string]owed{}
 	for vmid, g := range s.guests {
 		if o, word, ok := c.stands(g); ok {
-			if c.hasRun(vmid, word) || o.old(s.now) || begun(s.tasks, vmid, o.since) {
+			switch {
+			case c.hasRun(vmid, word) || begun(s.tasks, vmid, o.since):
 				s.started[vmid] = true
-			} else {
+			case o.old(s.now):
+				s.started[vmid] = true
+				c.leaveOff(g, "it was made more than a week ago")
+			default:
 				waiting[vmid] = o
 			}
 		}
@@ -199,11 +203,16 @@ func (l *taskLogs) judge(ctx context.Context, g guest, o owed) (made bool, unsur
 		}
 	}
 	if forgotten != "" {
-		l.c.log.Warn("not starting a guest that may have run before", "guest", g.ref.String(), "node", forgotten,
-			"hint", "the node's task log does not go back to its creation; start it by hand, or declare power: running")
+		l.c.leaveOff(g, "the task log of node "+forgotten+" does not go back to its creation")
 		return true, ""
 	}
 	return false, unsure
+}
+
+// leaveOff says that a guest will not be started for its first time.
+func (c *Cluster) leaveOff(g guest, why string) {
+	c.log.Warn("not starting a guest that may have run before", "guest", g.ref.String(), "node", g.node, "reason", why,
+		"hint", "start it by hand, or declare power: running")
 }
 
 // of reads a node's log: as little as shows that it is whole, or all of it.

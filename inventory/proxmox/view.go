@@ -93,8 +93,10 @@ func (c *Cluster) occupy(vmid string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.occupied[vmid] = true
-	c.view.ran = maps.Clone(c.view.ran)
-	delete(c.view.ran, vmid)
+	if _, ok := c.view.ran[vmid]; ok {
+		c.view.ran = maps.Clone(c.view.ran)
+		delete(c.view.ran, vmid)
+	}
 }
 
 // free reports that nobody had the VMID at the last listing, and that this

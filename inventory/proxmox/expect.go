@@ -11,6 +11,9 @@ type expectation struct {
 	usual   time.Duration // it should have
 	known   bool          // from tasks like it; otherwise usual is a guess
 	care    care
+	// gone is the part of the company that it had on average which has left with
+	// nobody to follow: the end of all is near, and what is left goes the quicker.
+	gone float64
 }
 
 // expectation follows the company that the task had and has. What company does to
@@ -31,8 +34,12 @@ func (p *pace) expectation(l *lesson) expectation {
 	default:
 		e.soonest, e.known = e.usual, true
 	}
+	e.gone = max(0, 1-fluctuation*p.nowLocked(l)/since)
 	return e
 }
+
+// fluctuation: so many times fewer there may be now and then while others follow.
+const fluctuation = 1.3
 
 // least is how long a task takes at least in a company in which it was never seen:
 // in a larger one as long as in the one in which it was, in a smaller one as much
@@ -88,12 +95,19 @@ const (
 	leisurely = time.Minute
 	firstLook = 250 * time.Millisecond // at a task of which nothing is known
 	mostStep  = 10 * time.Second       // where nothing is known
+	// quick tasks come in numbers, and one look tells of several: half the patience
+	// with them takes few looks more.
+	quick = 10 * time.Second
 )
 
 // slack is how much later than expected the first look may be.
 func (e expectation) slack() time.Duration {
-	usual := share(e.soonest, usualCare.patience)
-	return max(leastPatience, min(usual, max(share(e.soonest, e.care.patience), leastSlack)))
+	of := e.soonest
+	if of < quick {
+		of /= 2
+	}
+	usual := share(of, usualCare.patience)
+	return max(leastPatience, e.hurried(min(usual, max(share(of, e.care.patience), leastSlack))))
 }
 
 // steps are how long after a look the next may be, at a task that is late and at one
@@ -101,8 +115,15 @@ func (e expectation) slack() time.Duration {
 func (e expectation) steps(passed time.Duration) (late, unknown time.Duration) {
 	late = min(share(passed, usualCare.late), max(share(passed, e.care.late), leastStep))
 	unknown = min(share(passed, usualCare.unknown), max(share(passed, e.care.unknown), leastStep))
-	return late, max(late, min(unknown, mostStep))
+	return e.hurried(late), e.hurried(max(late, min(unknown, mostStep)))
 }
+
+// hurried shortens what would be waited for a look by as much as is gone.
+func (e expectation) hurried(d time.Duration) time.Duration {
+	return share(d, max(mostHurry, 1-e.gone))
+}
+
+const mostHurry = 0.125
 
 // deadline is when to look at a task at the latest. It should have been seen
 // ended; after that, or where that is uncertain, looks follow each other in steps.

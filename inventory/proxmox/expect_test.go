@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -75,6 +76,32 @@ func TestLooks(t *testing.T) {
 			t.Errorf("%s: seen %s late after %d looks", tt.name, seen-tt.took, looks)
 		}
 	}
+}
+
+// Of many that end together the last is seen soon: when most have left and nobody
+// followed, what would be waited for a look shrinks.
+func TestTheLastAreSeenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		var all []*lesson
+		for range 20 {
+			all = append(all, p.begin("UPID:pve1:0:0:0:vzcreate:100:root@pam:"))
+		}
+		time.Sleep(40 * time.Second)
+		for _, tt := range []struct {
+			left int
+			next time.Duration
+		}{{20, 10 * time.Second}, {16, 10 * time.Second}, {8, 5200 * time.Millisecond}, {1, 1250 * time.Millisecond}} {
+			for _, l := range all[tt.left:] {
+				p.forget(l)
+			}
+			last := &waiting{lesson: all[0]}
+			last.seenAtWork(p.expectation(all[0]), time.Now())
+			if next := time.Until(last.floor).Round(time.Millisecond); next != tt.next {
+				t.Errorf("%d of 20 left: looked at again after %s, want %s", tt.left, next, tt.next)
+			}
+		}
+	})
 }
 
 // What nobody waits for is looked at along with what somebody does.

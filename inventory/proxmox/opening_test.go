@@ -132,7 +132,7 @@ func TestHowQuicklyAnOpeningOpens(t *testing.T) {
 		want  opens
 	}{
 		{64, 6 * time.Second, opens{8, 375 * time.Millisecond}}, // containers from an OS template
-		{20, time.Second, opens{5, 200 * time.Millisecond}},        // machines, on a node of 32 cores
+		{20, time.Second, opens{5, 200 * time.Millisecond}},     // machines, on a node of 32 cores
 		{4, time.Second, opens{4, time.Second}},
 		{2, time.Second, opens{2, 2 * time.Second}}, // the configuration allows no more
 		{0, time.Second, opens{1, 4 * time.Second}},

@@ -240,6 +240,7 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 	} else {
 		w.failing++
 	}
+	var working []*waiting
 	for _, wait := range slices.Clone(w.waits) {
 		c.presume(wait, now)
 		w.recognise(wait, seen)
@@ -253,14 +254,17 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 			wait.lesson.logged, wait.lesson.inLog = seen.took[wait.upid], true
 			c.tell(wait, ending{exit: exit})
 		case seen.running[wait.upid]:
-			c.seenAtWork(wait, now)
+			working = append(working, wait)
 		case wait.upid != "":
 			unseen = append(unseen, wait)
 		case over:
 			c.tell(wait, ending{err: errNoTask})
 		default:
-			c.seenAtWork(wait, now)
+			working = append(working, wait)
 		}
+	}
+	for _, wait := range working { // now that it is known who is left
+		c.seenAtWork(wait, now)
 	}
 	return unseen
 }

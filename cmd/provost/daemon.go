@@ -24,8 +24,9 @@ func daemonCommand() command {
 		name: "daemon", summary: "watch the repository and make it true, for ever",
 		help: `Daemon makes a pass at once, after every webhook call or change of a local
 repository, and after every interval. It answers on commits with statuses and
-serves pages, the badge and metrics on the address in listen:. When its
-configuration file changes it starts anew with it, unless the new one is broken.
+serves pages, the badge and metrics on the address in listen:. While a pass applies,
+it goes on answering, and a newer commit takes over from the one being applied. When
+its configuration file changes it starts anew with it, unless the new one is broken.
 SIGTERM or Ctrl-C: no new change is started, running ones get grace: to finish.
 
 Example:

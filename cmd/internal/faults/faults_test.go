@@ -85,8 +85,8 @@ func firstSemester(t *testing.T) *act {
 const mostCases = 2700
 
 // casesOf are one case for each point and fault, and pairs of them, all in an order
-// that seed gives. Without PROVOST_FAULTS=all there is one case for each point, each
-// with the fault whose turn it is; in short mode a part of these.
+// that seed gives. Without PROVOST_FAULTS=all there is one case for each of three in
+// four points, with the fault whose turn it is; in short mode a part of these.
 func casesOf(seed uint64, acts ...*act) (cases []theCase) {
 	for _, a := range acts {
 		cases = append(cases, a.singles()...)
@@ -107,7 +107,7 @@ func (a *act) singles() (cases []theCase) {
 	for i, p := range a.Points {
 		for k, f := range Faults {
 			one := Strike{p, f}
-			mine := all || (i+k)%len(Faults) == 0 && !(testing.Short() && i%8 != 0)
+			mine := all || (i+k)%len(Faults) == 0 && i%4 != 3 && !(testing.Short() && i%8 != 0)
 			if *only != "" {
 				mine = regexp.MustCompile(*only).MatchString(one.String())
 			}

@@ -22,9 +22,6 @@ type semester struct {
 	campus   string // more of campus.yaml
 }
 
-// declarations are a campus of so many students in its first semester.
-func declarations(students int) map[string]string { return semester{students: students}.files() }
-
 // names are those of all machines that are declared.
 func (s semester) names() []string {
 	names := []string{"wiki.srv.isima.fr", "tp-01.srv.isima.fr", "tp-02.srv.isima.fr"}

@@ -186,7 +186,7 @@ func TestRestoreParamsMakeItTrue(t *testing.T) {
 		if p["template"] != "" || p["unique"] != "" || p["unprivileged"] != "1" || p["ostemplate"] != a.volid || p["restore"] != "1" {
 			t.Errorf("%v", p)
 		}
-		if size := strings.TrimLeft(p["rootfs"], "cephlocal:"); size != "12" && size != "30" {
+		if _, size, _ := strings.Cut(p["rootfs"], ":"); size != "12" && size != "30" {
 			t.Errorf("rootfs is %s", p["rootfs"])
 		}
 		set, remove := configParams(typeLXC, restored(source, guest, p), guest.Attrs, every)

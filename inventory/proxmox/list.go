@@ -30,7 +30,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 		cores:    map[string]int{},
 		storages: map[string]storage{},
 		ran:      map[string]string{},
-		ahead:    s.now.Sub(time.Now()),
+		ahead:    time.Until(s.now),
 	}}
 	l.capacity()
 	for _, vmid := range s.vmids() {

@@ -127,3 +127,75 @@ func TestLeastInOtherCompany(t *testing.T) {
 		t.Errorf("never seen: %s", got)
 	}
 }
+
+// Where each second counts, a clone of a minute is seen within seconds; the first
+// the sooner the more wait.
+func TestLooksWhereSecondsCount(t *testing.T) {
+	known := expectation{soonest: time.Minute, usual: time.Minute, known: true}
+	for _, tt := range []struct {
+		name  string
+		e     expectation
+		wait  int
+		took  time.Duration
+		looks int           // at most
+		late  time.Duration // at most
+	}{
+		{"as expected", known, 20, 59 * time.Second, 1, 2 * time.Second},
+		{"a little longer", known, 20, 63 * time.Second, 4, 2 * time.Second},
+		{"the first of twenty", expectation{usual: 50 * time.Second}, 20, 67 * time.Second, 21, 7 * time.Second},
+		{"the first of hundred", expectation{usual: 50 * time.Second}, 100, 67 * time.Second, 45, 2100 * time.Millisecond},
+		{"a small one as ever", expectation{usual: 6 * time.Second}, 100, 460 * time.Millisecond, 2, 300 * time.Millisecond},
+	} {
+		tt.e.care = closeCare(tt.wait)
+		seen, looks := seenAt(began(), tt.e, tt.took)
+		if looks > tt.looks || seen-tt.took > tt.late {
+			t.Errorf("%s: seen %s late after %d looks", tt.name, seen-tt.took, looks)
+		}
+	}
+}
+
+// A task without company is expected to take as those did that had none, whatever
+// company is assumed to do.
+func TestLoneTasksAreLikeLoneTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzclone:9000:root@pam:")
+		begin := func() *lesson {
+			p.tell(u, about{subject: "vzclone/9000/full", general: "vzclone/full on disks", units: 4, storage: "disks", drag: 0.8})
+			return p.begin(u)
+		}
+		take := func(d time.Duration, ls ...*lesson) {
+			time.Sleep(d)
+			for _, l := range ls {
+				l.running = time.Now()
+				p.learn(l, time.Now())
+			}
+		}
+		take(40*time.Second, begin())
+		take(60*time.Second, begin(), begin()) // by 0.8 these would be 33 s alone
+		if e := p.expectation(begin()); e.soonest != 40*time.Second || e.usual != 40*time.Second {
+			t.Errorf("expected %+v", e)
+		}
+	})
+}
+
+// What is slow from the beginning waits for nobody, as far as the assumed drag tells.
+func TestWhoWaitsForOthers(t *testing.T) {
+	var spread, wire record
+	for range 3 {
+		spread.add(4, 70, 0.1)
+	}
+	if s := spread.speed(0.1); s.most != 0 {
+		t.Errorf("five beside each other on what carries ten: %+v", s)
+	}
+	spread.add(7, 105, 0.1)
+	if s := spread.speed(0.1); s.most == 0 {
+		t.Errorf("eight take half as long again: %+v", s)
+	}
+	for range 2 {
+		wire.add(1, 80, 0.8)
+	}
+	if s := wire.speed(0.8); s.most == 0 {
+		t.Errorf("two on one wire: %+v", s)
+	}
+}

@@ -29,6 +29,8 @@ func TestMakespan(t *testing.T) {
 		{2, 2, 0, 8, speed{alone: time.Second, drag: 1}, 2 * time.Second},
 		// Four a second is all that there is, however many there are.
 		{16, 16, 0, 16, speed{alone: time.Second, most: 4}, 4 * time.Second},
+		{9, 8, 0, 8, speed{alone: time.Second, most: 4}, 2250 * time.Millisecond}, // no second round
+		{9, 8, 0, 8, speed{alone: time.Second, most: 9}, 2 * time.Second},         // but for one source
 	} {
 		if got := makespan(tt.n, tt.sources, tt.k, tt.capacity, tt.s); got != tt.want {
 			t.Errorf("%+v took %s", tt, got)

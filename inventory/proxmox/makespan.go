@@ -28,11 +28,16 @@ func bestFanout(n, sources, capacity, most int, s speed) int {
 }
 
 // makespan is how long k copies and then n clones take, round after round: each
-// source serves one, and a copy is a source from the next round on.
+// source serves one, and a copy is a source from the next round on. Once it is known
+// how much all of them get done, clones follow each other without rounds.
 func makespan(n, sources, k, capacity int, s speed) time.Duration {
 	var total time.Duration
 	for n+k > 0 {
 		side := max(1, min(sources, capacity, n+k))
+		if k == 0 && s.most > 0 {
+			rounds := (n + side - 1) / side
+			return total + max(time.Duration(rounds)*s.alone, s.side(float64(n)))
+		}
 		total += s.side(float64(side))
 		copied := min(k, side)
 		k, n, sources = k-copied, n-(side-copied), sources+copied

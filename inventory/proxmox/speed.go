@@ -59,7 +59,7 @@ const (
 	// hardlyAny company, on average, is none.
 	hardlyAny = 0.2
 	// waitingShare is by how much longer than alone a task takes that waits for others.
-	waitingShare = 1.25
+	waitingShare = 1.12
 )
 
 // speed is what the sightings tell; drag is assumed where they do not.

@@ -28,8 +28,13 @@ func (f flow) pause() time.Duration {
 	if f.speed.most == 0 || f.speed.alone < worthStaggering || f.sources < 2 || f.copying < f.speed.plenty() {
 		return 0
 	}
-	if float64(f.waiting) < f.speed.fill() {
-		return 0 // the last end together
+	// The last ones begin together, so that they end together: the first of these wait
+	// for the others as long as the storage is full without them.
+	switch last := f.speed.fill(); {
+	case float64(f.waiting) < last/2 || f.waiting <= f.sources-f.copying:
+		return 0
+	case float64(f.waiting) < last:
+		return f.speed.side(float64(f.copying))
 	}
 	return share(f.speed.side(float64(f.copying)), apart/float64(f.sources))
 }

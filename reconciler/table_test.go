@@ -311,12 +311,12 @@ func TestTable(t *testing.T) {
 		{row: row{preset: "campus", machines: 20, mix: mixed}},
 		// One wire again: who asks each second of each task sees each end at once.
 		{row: row{preset: "slow-nfs", machines: 20, mix: mixed}, behind: true},
-		// Twelve seconds in all: clones, starts and reading follow each other, and the
-		// bound lets them overlap as no schedule of so few can.
-		{row: row{preset: "campus", machines: 20, mix: linkedMachines}, ratio: 1.32},
+		// Ten seconds in all: clones, starts and reading follow each other, each seen ended
+		// a little late; two tenths of a second are two per cent.
+		{row: row{preset: "campus", machines: 20, mix: linkedMachines}, ratio: 1.13},
 		// All twenty share a wire for six minutes, and nothing is known of how long that
 		// takes: the end is seen late by a part of it, which polling each second is not.
-		{row: row{preset: "slow-nfs", machines: 20, mix: images}, ratio: 1.12, behind: true},
+		{row: row{preset: "slow-nfs", machines: 20, mix: images}, behind: true},
 		{row: row{preset: "tiny", machines: 20, mix: images, faults: true}},
 		{row: row{preset: "campus", machines: 20, mix: fullClones, faults: true}},
 	} {

@@ -41,10 +41,11 @@
 // # How many at once
 //
 // Claims names what a change occupies. How many fit is known (a container that is
-// cloned is locked) or found by trying, within Config.Limits ([widths]). Where many
-// containers are cloned from one template, Prepare has copies of it made first, as
-// many as make the whole quickest; they are cloned from too, and kept for the next
-// time. The listing has them as kind "copy", without an owner:
+// cloned is locked) or found by trying, within Config.Limits ([widths]). What would
+// begin at one moment begins little by little, so that some copy while others work
+// ([openings]). Where many containers are cloned from one template, Prepare has copies
+// of it made first, as many as make the whole quickest; they are cloned from too, and
+// kept for the next time. The listing has them as kind "copy", without an owner:
 //
 //	copy <cluster>/copy/<vmid of the template>-<n>: type, vmid, name, node, disk,
 //	storage, source, of (the template's fingerprint), ready 0|1, lock

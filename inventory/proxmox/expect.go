@@ -34,7 +34,9 @@ func (p *pace) expectation(l *lesson) expectation {
 	default:
 		e.soonest, e.known = e.usual, true
 	}
-	e.gone = max(0, 1-fluctuation*p.nowLocked(l)/since)
+	if _, full := fullCloneOf(l.about); !full { // who waits for those says how close to look
+		e.gone = max(0, 1-fluctuation*p.nowLocked(l)/since)
+	}
 	return e
 }
 

@@ -84,7 +84,7 @@ var usualCare = care{patience: 0.06, late: 0.10, unknown: 0.25}
 // closeCare is for when so many wait, and each second counts. What a look costs is
 // little where many wait.
 func closeCare(waiting int) care {
-	return care{patience: 0.01, late: 0.02, unknown: min(0.10, max(0.03, 2/float64(max(1, waiting))))}
+	return care{patience: 0.01, late: 0.02, unknown: min(0.15, max(0.03, 2/float64(max(1, waiting))))}
 }
 
 const (

@@ -173,8 +173,18 @@ func (k *call) destroyLXC() (any, error) {
 	if g.running && !k.on("force") {
 		return nil, die("unable to destroy CT %d - container is running", g.vmid)
 	}
-	g.setLock(k.c, "destroyed")
+	// The worker sets the lock: one that cannot start leaves none.
 	return k.spawn(job{kind: "vzdestroy", id: g.id(), cost: busy(k.c.costs.Destroy),
+		begin: func(*task) error {
+			if g, err = k.guest(); err != nil {
+				return err
+			}
+			if err := g.checkLock(); err != nil {
+				return err
+			}
+			g.setLock(k.c, "destroyed")
+			return nil
+		},
 		undo: func() { g.setLock(k.c, "") },
 		end:  func(t *task) error { return k.destroy(t, g) },
 	})

@@ -33,18 +33,24 @@ type starting struct {
 }
 
 // startPause is how long the first waits for others: guests that one answer told
-// to be made are configured within about that time.
-const startPause = 50 * time.Millisecond
+// to be made are configured within about that time. A node has three workers for that,
+// so that several nodes take a part of it each.
+const (
+	startPause      = 50 * time.Millisecond
+	leastStartPause = 10 * time.Millisecond
+)
 
 // patience is how long a guest's start may wait for others to share its request.
 // While its node has no core to spare, a start that begins a little later loses
 // nothing: what runs there is done the sooner. So it may wait for a part of what it
 // takes, if nothing waits for it and others may yet come.
 func (c *Cluster) patience(r ref, leisurely bool) time.Duration {
-	if !leisurely || !c.watcher.crowded(r.node, c.look().cores[r.node]) {
-		return startPause
+	v := c.look()
+	pause := max(leastStartPause, startPause/time.Duration(max(1, len(v.nodes))))
+	if !leisurely || !c.watcher.crowded(r.node, v.cores[r.node]) {
+		return pause
 	}
-	return max(startPause, share(c.usual(startOf(r).kind(), guessBoot), 0.15))
+	return max(pause, share(c.usual(startOf(r).kind(), guessBoot), 0.15))
 }
 
 // crowded reports that as many tasks work on a node as it has cores, and that there

@@ -71,16 +71,17 @@ func (o *opening) room(now time.Time) int {
 	return o.opens.first + int(now.Sub(o.since)/o.opens.step)
 }
 
-// entrant waits to be let in.
+// entrant waits to be let in. Of those who ask at one moment the lowest rank enters
+// first, and then the lowest key.
 type entrant struct {
-	key inventory.Key
-	in  chan struct{} // closed when it is
+	rank int
+	key  inventory.Key
+	in   chan struct{} // closed when it is let in
 }
 
-// enter waits until one more may be inside, and gives the way out. Who asks at one
-// moment is served by key.
-func (o *openings) enter(ctx context.Context, name string, opens opens, key inventory.Key) (leave func(), err error) {
-	me := &entrant{key: key, in: make(chan struct{})}
+// enter waits until one more may be inside, and gives the way out.
+func (o *openings) enter(ctx context.Context, name string, opens opens, me *entrant) (leave func(), err error) {
+	me.in = make(chan struct{})
 	it := o.queue(name, opens, me)
 	select {
 	case <-me.in:
@@ -138,7 +139,9 @@ func (o *openings) admit(it *opening) {
 		it.timer = nil
 	}
 	now := time.Now()
-	slices.SortFunc(it.queue, func(a, b *entrant) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(it.queue, func(a, b *entrant) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.key, b.key))
+	})
 	for len(it.queue) > 0 && it.inside < it.room(now) {
 		if it.inside == 0 {
 			it.since = now
@@ -156,18 +159,21 @@ func (o *openings) admit(it *opening) {
 // enter waits until a creation may begin beside others that write to its storage or
 // clone its machine. Clones of a container take turns at their sources as it is.
 func (j *job) enter(ctx context.Context, it made) (leave func(), err error) {
-	name, claim := "", ""
+	name, claim, me := "", "", &entrant{key: j.change.Key}
 	switch machine := strings.HasPrefix(it.about.subject, "qmclone"); {
 	case strings.HasPrefix(it.about.subject, "vzclone"):
 	case it.about.storage != "":
 		name, claim = "storage "+it.about.storage, "/storage/"+j.change.After.Attrs["storage"]
 	case machine:
 		name, claim = "template "+it.source, "/template/"+it.source
+		if t, ok := j.c.look().template(it.source); ok && t.node == j.change.After.Attrs["node"] {
+			me.rank = 1 // starting there, it will slow those that are cloned yet
+		}
 	}
 	if name == "" {
 		return func() {}, nil
 	}
 	said := time.AfterFunc(100*moment, func() { j.say("waiting for its turn: of many that begin, not all do at once") })
 	defer said.Stop()
-	return j.c.openings.enter(ctx, name, opensTo(j.c.limit(j.c.name+claim), guessFor(it.about)), j.change.Key)
+	return j.c.openings.enter(ctx, name, opensTo(j.c.limit(j.c.name+claim), guessFor(it.about)), me)
 }

@@ -25,7 +25,7 @@ func visits(o *openings, opens opens, stays []time.Duration) (entered, left []fl
 	var group sync.WaitGroup
 	for i, stay := range stays {
 		group.Go(func() {
-			leave, err := o.enter(context.Background(), "here", opens, inventory.Key(fmt.Sprintf("cri/guest/%03d", i)))
+			leave, err := o.enter(context.Background(), "here", opens, &entrant{key: inventory.Key(fmt.Sprintf("cri/guest/%03d", i))})
 			if err != nil {
 				panic(err) // nobody cancels
 			}
@@ -95,28 +95,57 @@ func TestAnOpeningIsAsWideAsItSays(t *testing.T) {
 	})
 }
 
+// Of those who ask at one moment rank goes before key.
+func TestWhoIsLetInFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o openings
+		var mu sync.Mutex
+		var order []inventory.Key
+		var group sync.WaitGroup
+		for _, me := range []*entrant{{rank: 1, key: "a"}, {key: "c"}, {rank: 1, key: "b"}, {key: "d"}} {
+			group.Go(func() {
+				leave, err := o.enter(t.Context(), "here", opens{first: 1, step: time.Second}, me)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				order = append(order, me.key)
+				mu.Unlock()
+				time.Sleep(time.Minute)
+				leave()
+			})
+		}
+		group.Wait()
+		time.Sleep(time.Minute)
+		if want := []inventory.Key{"c", "d", "a", "b"}; !slices.Equal(order, want) {
+			t.Errorf("%v, want %v", order, want)
+		}
+	})
+}
+
 // Who gives up, before or after it was let in, takes up no room.
 func TestGivingUpAtAnOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o openings
 		narrow := opens{first: 1, step: time.Hour}
-		leave, err := o.enter(t.Context(), "here", narrow, "cri/guest/a")
+		leave, err := o.enter(t.Context(), "here", narrow, &entrant{key: "cri/guest/a"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := o.enter(ctx, "here", narrow, "cri/guest/b"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := o.enter(ctx, "here", narrow, &entrant{key: "cri/guest/b"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("%v, want that time was up", err)
 		}
 		leave()
 		over, done := context.WithCancel(t.Context())
 		done()
-		if leave, err := o.enter(over, "here", narrow, "cri/guest/c"); err == nil {
+		if leave, err := o.enter(over, "here", narrow, &entrant{key: "cri/guest/c"}); err == nil {
 			leave()
 		}
 		began := time.Now()
-		leave, err = o.enter(t.Context(), "here", narrow, "cri/guest/d")
+		leave, err = o.enter(t.Context(), "here", narrow, &entrant{key: "cri/guest/d"})
 		if err != nil || time.Since(began) > time.Second {
 			t.Errorf("entered after %s: %v", time.Since(began), err)
 		}

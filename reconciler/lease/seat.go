@@ -54,7 +54,7 @@ func OpenSeat(dir string) (*Seat, error) {
 // Close leaves the seat. A child that this process is just starting has the file,
 // too, for a moment: so the lock is given back by word, and not by closing alone.
 func (s *Seat) Close() error {
-	syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // it is ours, or not held
+	s.flock(syscall.LOCK_UN) //nolint:errcheck // it is ours, or not held
 	return s.file.Close()
 }
 
@@ -62,7 +62,7 @@ func (s *Seat) Close() error {
 // one did.
 func (s *Seat) take(ctx context.Context, waiting func()) (release func(), others bool, err error) {
 	for {
-		err := syscall.Flock(int(s.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := s.flock(syscall.LOCK_EX | syscall.LOCK_NB)
 		if err == nil {
 			break
 		}
@@ -76,13 +76,27 @@ func (s *Seat) take(ctx context.Context, waiting func()) (release func(), others
 			return nil, false, ctx.Err()
 		}
 	}
-	release = func() { syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN) } //nolint:errcheck // it is ours
+	release = func() { s.flock(syscall.LOCK_UN) } //nolint:errcheck // it is ours
 	others, err = s.sign()
 	if err != nil {
 		release()
 		return nil, false, fmt.Errorf("cannot write in the state directory: %w", err)
 	}
 	return release, others, nil
+}
+
+// flock asks for the lock or gives it back. A turn may end while the seat is left:
+// Control keeps the descriptor from being closed, and given to another file, meanwhile.
+func (s *Seat) flock(how int) error {
+	conn, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var locked error
+	if err := conn.Control(func(fd uintptr) { locked = syscall.Flock(int(fd), how) }); err != nil {
+		return err
+	}
+	return locked
 }
 
 // sign notes that this process had the turn.

@@ -192,7 +192,7 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		if all := pve.Backups("dirs-nfs"); len(all) != atoi(ts, args[1]) {
 			ts.Fatalf("%d backups: %+v", len(all), all)
 		}
-	case "restored": // pve restored N: so many guests at least, since "pve forget"
+	case "restored": // pve restored N: so many guests at least
 		n := 0
 		for _, r := range pve.Requests() {
 			if r.Method == "POST" && r.Params["restore"] == "1" {
@@ -216,8 +216,6 @@ func pveWord(ts *testscript.TestScript, neg bool, args []string) {
 		pve.Inject(pvesim.Fault{Method: args[1], Path: args[2], Kind: pvesim.LoseWorker})
 	case "unlock": // pve unlock VMID, as pct unlock does
 		pve.HoldLock(atoi(ts, args[1]), "")
-	case "forget":
-		pve.ForgetRequests()
 	default:
 		ts.Fatalf("pve cannot %s", verb)
 	}

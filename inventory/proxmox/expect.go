@@ -79,7 +79,7 @@ type care struct {
 	late, unknown float64
 }
 
-var usualCare = care{patience: 0.06, late: 0.10, unknown: 0.25}
+var usualCare = care{patience: 0.04, late: 0.10, unknown: 0.25}
 
 // closeCare is for when so many wait, and each second counts. What a look costs is
 // little where many wait.
@@ -97,19 +97,12 @@ const (
 	leisurely = time.Minute
 	firstLook = 250 * time.Millisecond // at a task of which nothing is known
 	mostStep  = 10 * time.Second       // where nothing is known
-	// quick tasks come in numbers, and one look tells of several: half the patience
-	// with them takes few looks more.
-	quick = 10 * time.Second
 )
 
 // slack is how much later than expected the first look may be.
 func (e expectation) slack() time.Duration {
-	of := e.soonest
-	if of < quick {
-		of /= 2
-	}
-	usual := share(of, usualCare.patience)
-	return max(leastPatience, e.hurried(min(usual, max(share(of, e.care.patience), leastSlack))))
+	usual := share(e.soonest, usualCare.patience)
+	return max(leastPatience, e.hurried(min(usual, max(share(e.soonest, e.care.patience), leastSlack))))
 }
 
 // steps are how long after a look the next may be, at a task that is late and at one

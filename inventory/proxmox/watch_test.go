@@ -35,7 +35,7 @@ func TestOneRequestFollowsAllTasks(t *testing.T) {
 				polls++
 			}
 		}
-		if polls > 22 {
+		if polls > 25 {
 			t.Errorf("%d polls for 30 tasks that ran together", polls)
 		}
 	})

@@ -151,7 +151,7 @@ func (c *Cluster) stands(g guest) (o owed, word string, ok bool) {
 		return o, "", false
 	}
 	m, ours, _ := c.judge(g)
-	if !ours || m.Extra[markRetired] != "" || unmade(g, m.Extra[markRaw] != "") || m.Extra[markRaw] != "" {
+	if !ours || m.Extra[markRetired] != "" || m.Extra[markRaw] != "" || unmade(g, false) {
 		return o, "", false
 	}
 	word = m.Extra[markBoot]

@@ -82,6 +82,17 @@ func TestUnrestorable(t *testing.T) {
 	}
 }
 
+func TestKeepsBackups(t *testing.T) {
+	v := view{nodes: map[string]bool{"pve1": true, "pve2": true}, storages: map[string]storage{
+		storageKey("pve2", "vault"): {backup: true}, storageKey("pve1", "nfs"): {shared: true},
+	}}
+	for name, want := range map[string]bool{"vault": true, "nfs": false, "attic": false} {
+		if got := v.keepsBackups(name); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestBackupsNeedCopies(t *testing.T) {
 	for _, tt := range []struct{ backups, copies, wrong string }{
 		{"vault", "", ""},

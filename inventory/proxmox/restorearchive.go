@@ -268,6 +268,16 @@ func (v view) vault(node, name string) (store, bool) {
 	return store{name: name, node: node, place: v.place(node, name)}, ok && s.backup
 }
 
+// keepsBackups reports that some node reaches a storage of that name for backups.
+func (v view) keepsBackups(name string) bool {
+	for node := range v.nodes {
+		if _, reached := v.vault(node, name); reached {
+			return true
+		}
+	}
+	return false
+}
+
 // restorable is the archive of a template as it is, that a node reaches.
 func (v view) restorable(t template, node string) (archive, bool) {
 	for _, a := range v.archives[t.vmid] {

@@ -55,6 +55,10 @@ func (f *fanout) restored(w crowd, clone speed, cloned time.Duration, note strin
 // included where none stands; false where that cannot be done.
 func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok bool) {
 	t, vault := w.original, f.c.cfg.Backups
+	if vault != "" && !f.view.keepsBackups(vault) {
+		f.c.log.Warn("cloning, as the storage for backups is not there", "backups", vault,
+			"hint", "name in backups: a storage of this cluster whose content types include backup")
+	}
 	if vault == "" || !f.view.backupsRead[vault] || unrestorable(t) != "" {
 		return 0, false, false
 	}

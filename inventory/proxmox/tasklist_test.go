@@ -70,7 +70,7 @@ func TestTasksThatTheClusterDoesNotShow(t *testing.T) {
 		list(t, c)
 		r.sim.ForgetRequests()
 		r.create(t, c, []string{"pve1", "pve3"}, 70) // 35 on each: 25 are shown to have ended
-		if cluster, node, single := r.looks(); cluster == 0 || node == 0 || node > 8 || single > 0 {
+		if cluster, node, single := r.looks(); cluster == 0 || node == 0 || node > 6 || single > 0 {
 			t.Errorf("%d requests to the cluster, %d to nodes, %d for single tasks", cluster, node, single)
 		}
 	})

@@ -35,7 +35,7 @@ func TestOneRequestFollowsAllTasks(t *testing.T) {
 				polls++
 			}
 		}
-		if polls > 25 {
+		if polls > 23 {
 			t.Errorf("%d polls for 30 tasks that ran together", polls)
 		}
 	})

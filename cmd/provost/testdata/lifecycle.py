@@ -12,12 +12,12 @@ api = ProxmoxAPI(address, user=user, token_name=name, token_value=value, verify_
 node = api.nodes("pve1")
 
 
-def wait(upid):
-    """Poll a task until it has ended, and demand that it ended well."""
+def wait(upid, exitstatus="OK"):
+    """Poll a task until it has ended, and demand that it ended so."""
     for _ in range(600):
         status = node.tasks(upid).status.get()
         if status["status"] == "stopped":
-            assert status["exitstatus"] == "OK", status
+            assert status["exitstatus"] == exitstatus, status
             return
         time.sleep(0.05)
     sys.exit("task %s does not end" % upid)
@@ -46,10 +46,14 @@ wait(node.lxc(200).status.start.post())
 assert node.lxc(200).status.current.get()["status"] == "running"
 refused(lambda: node.lxc(200).delete(), "unable to destroy CT 200 - container is running")
 
-# A full clone of a container; while it runs its source is locked.
-upid = node.lxc(9000).clone.post(newid=201, full=1, hostname="cloned")
-refused(lambda: node.lxc(9000).clone.post(newid=202, full=1), "CT is locked (disk)")
-wait(upid)
+# A full clone of a container, so slow that it surely runs yet: its source is locked,
+# until the clone is broken off.
+upid = node.lxc(9000).clone.post(newid=202, full=1, bwlimit=1000)
+refused(lambda: node.lxc(9000).clone.post(newid=201, full=1), "CT is locked (disk)")
+node.tasks(upid).delete()
+wait(upid, "clone failed: interrupted by signal")
+
+wait(node.lxc(9000).clone.post(newid=201, full=1, hostname="cloned"))
 refused(lambda: node.lxc(9000).clone.post(newid=201, full=1), "CT 201 already exists on node 'pve1'")
 
 # A linked clone of a machine, changed, started on another node.

@@ -109,14 +109,15 @@ type builder struct {
 // site is a machine with what it was handed out.
 type site struct {
 	*machine
-	guest   *inventory.Resource // the live guest that it is already, or absent
-	isLive  bool
-	vmid    int
-	macs    []string   // one for each of the nics
-	address netip.Addr // reserved for net0
-	node    string
-	frozen  string // why the guest must wait this time
-	refused string // why nothing of the machine is made or touched
+	guest       *inventory.Resource // the live guest that it is already, or absent
+	isLive      bool
+	vmid        int
+	macs        []string   // one for each of the nics
+	address     netip.Addr // reserved for net0
+	node        string
+	frozen      string // why the guest must wait this time
+	refused     string // why nothing of the machine is made or touched
+	first, last int    // of what DNS and DHCP are told of the machine, among all of that
 }
 
 // refuse gives a machine up for this time and tells its owner.

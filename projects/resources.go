@@ -12,60 +12,90 @@ import (
 // produce writes the resources of every machine down. The guest needs nothing of
 // DNS and DHCP, which are told while it is being made; its power needs them all.
 //
-// The sites come in key order, so that all guests and all powers are in order
-// already and only what is around them is left to sort.
+// The sites come in key order, so that the guests and the powers of a cluster are
+// in order already, and each is written where it stays: resources are too large
+// to be moved about. Only what is around the machines is left to sort.
 func (b *builder) produce() {
-	guests := make([]inventory.Resource, 0, len(b.sites))
-	powers := make([]inventory.Resource, 0, len(b.sites))
 	around := make([]inventory.Resource, 0, 2*len(b.sites))
-	needs := make([]inventory.Key, 0, 3*len(b.sites)) // of all powers, one after the other
+	clusters := map[string][]*site{}
 	for _, s := range b.sites {
 		if s.refused != "" {
 			continue
 		}
-		guests = append(guests, b.guestOf(s))
-		first := len(around)
+		s.first = len(around)
 		around = append(b.dhcpOf(around, s), b.recordsOf(s)...)
-		if power, ok := b.powerOf(s); ok {
-			from := len(needs)
-			needs = append(needs, s.key)
-			for i := range around[first:] {
-				needs = append(needs, around[first+i].Key)
+		s.last = len(around)
+		clusters[s.cluster.name] = append(clusters[s.cluster.name], s)
+	}
+	writers := writersOf(around)
+	for cluster, sites := range clusters {
+		writers[cluster+"/"+inventory.KindGuest+"/"] = func(out []inventory.Resource) []inventory.Resource {
+			for _, s := range sites {
+				out = append(out, b.guestOf(s))
 			}
-			power.Needs = needs[from:len(needs):len(needs)]
-			slices.Sort(power.Needs)
-			powers = append(powers, power)
+			return out
+		}
+		writers[cluster+"/"+inventory.KindPower+"/"] = func(out []inventory.Resource) []inventory.Resource {
+			return b.powersOf(out, sites, around)
 		}
 	}
-	b.out.Resources = inOrder(around, guests, powers)
+	out := make([]inventory.Resource, 0, len(around)+2*len(b.sites))
+	for _, kind := range slices.Sorted(maps.Keys(writers)) {
+		out = writers[kind](out)
+	}
+	b.out.Resources = out
 }
 
-// inOrder joins resources and sorts them by key. It sorts those of each system
-// and kind apart, where they are not in order already, and then puts every
-// resource into its place: resources are too large to be moved about.
-func inOrder(lists ...[]inventory.Resource) []inventory.Resource {
-	byKey := func(x, y *inventory.Resource) int { return strings.Compare(string(x.Key), string(y.Key)) }
-	kinds := map[string][]*inventory.Resource{} // by "system/kind/"
+// writer appends the resources of one kind in one system, in key order.
+type writer func(out []inventory.Resource) []inventory.Resource
+
+// writersOf are the writers of some resources, by "system/kind/". Those of a kind
+// are sorted apart, where they are not in order already.
+func writersOf(resources []inventory.Resource) map[string]writer {
+	kinds := map[string][]*inventory.Resource{}
+	for i := range resources {
+		r := &resources[i]
+		kind := string(r.Key[:len(r.Key)-len(r.Key.Name())])
+		kinds[kind] = append(kinds[kind], r)
+	}
+	writers := map[string]writer{}
+	for kind, list := range kinds {
+		writers[kind] = func(out []inventory.Resource) []inventory.Resource {
+			byKey := func(x, y *inventory.Resource) int { return strings.Compare(string(x.Key), string(y.Key)) }
+			if !slices.IsSortedFunc(list, byKey) {
+				slices.SortFunc(list, byKey)
+			}
+			for _, r := range list {
+				out = append(out, *r)
+			}
+			return out
+		}
+	}
+	return writers
+}
+
+// powersOf appends the power of those machines that have one.
+func (b *builder) powersOf(out []inventory.Resource, sites []*site, around []inventory.Resource) []inventory.Resource {
 	total := 0
-	for _, list := range lists {
-		total += len(list)
-		for i := range list {
-			r := &list[i]
-			kind := string(r.Key[:len(r.Key)-len(r.Key.Name())])
-			kinds[kind] = append(kinds[kind], r)
-		}
+	for _, s := range sites {
+		total += 1 + s.last - s.first
 	}
-	sorted := make([]inventory.Resource, 0, total)
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		list := kinds[kind]
-		if !slices.IsSortedFunc(list, byKey) {
-			slices.SortFunc(list, byKey)
+	needs := make([]inventory.Key, 0, total) // of all powers, one after the other
+	for _, s := range sites {
+		power, ok := b.powerOf(s)
+		if !ok {
+			continue
 		}
-		for _, r := range list {
-			sorted = append(sorted, *r)
+		from := len(needs)
+		needs = append(needs, s.key)
+		for i := range around[s.first:s.last] {
+			needs = append(needs, around[s.first+i].Key)
 		}
+		power.Needs = needs[from:len(needs):len(needs)]
+		slices.Sort(power.Needs)
+		out = append(out, power)
 	}
-	return sorted
+	return out
 }
 
 func (b *builder) guestOf(s *site) inventory.Resource {

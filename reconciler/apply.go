@@ -50,7 +50,11 @@ type Backoff struct {
 // task is one change on its way.
 type task struct {
 	*inventory.Change // the plan's, and read only
-	result            Result
+	state             inventory.State
+	err               string // of the last try
+	blocked           string // why it is not tried
+	attempts          int
+	seconds           float64 // of all tries
 	claims            []inventory.Claim
 	lane              string        // where it waits for these
 	needs             []*task       // one for each of the change's; nil where the plan has none
@@ -105,8 +109,7 @@ func newWalk(r *Reconciler, tasks int) *walk {
 func (w *walk) add(c *inventory.Change, blocked string) *task {
 	t := &w.room[0]
 	w.room, w.tasks = w.room[1:], append(w.tasks, t)
-	t.Change, t.waits, t.finished = c, len(c.Needs), blocked != ""
-	t.result = Result{Outcome: inventory.Outcome{Key: c.Key}, Action: c.Action, Owner: c.Owner, Blocked: blocked}
+	t.Change, t.waits, t.blocked, t.finished = c, len(c.Needs), blocked, blocked != ""
 	if !t.finished {
 		w.coming[t.Key.System()]++
 	}
@@ -213,7 +216,7 @@ func (w *walk) settle(a answer) {
 		if !ok {
 			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: msgNoAnswer}
 		}
-		n := t.result.Attempts
+		n := t.attempts
 		if _, drawn := pauses[n]; !drawn {
 			pauses[n] = w.r.backoff(n)
 		}
@@ -224,9 +227,9 @@ func (w *walk) settle(a answer) {
 // finish books one outcome, or puts the change back for another try after a pause.
 func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 	t.running = false
-	t.result.Outcome = o
-	t.result.Seconds += w.r.now().Sub(t.started).Seconds()
-	log := w.r.Log.With("key", t.Key, "action", t.Action, "attempt", t.result.Attempts)
+	t.state, t.err = o.State, o.Error
+	t.seconds += w.r.now().Sub(t.started).Seconds()
+	log := w.r.Log.With("key", t.Key, "action", t.Action, "attempt", t.attempts)
 	switch o.State {
 	case inventory.StateDone:
 		log.Info("change done")
@@ -263,7 +266,7 @@ func (w *walk) release(t *task) {
 		switch {
 		case needer.finished:
 		case !t.succeeded():
-			needer.result.Blocked = say(msgNeeds, t.Key)
+			needer.blocked = say(msgNeeds, t.Key)
 			w.coming[needer.Key.System()]--
 			needer.finished = true
 			w.release(needer)
@@ -290,7 +293,7 @@ func sooner(a, b *task) int {
 }
 
 func (t *task) succeeded() bool {
-	return t.result.Blocked == "" && t.result.State == inventory.StateDone
+	return t.blocked == "" && t.state == inventory.StateDone
 }
 
 // abandon marks what something kept from being started.
@@ -300,20 +303,27 @@ func (w *walk) abandon() {
 			t.finished = true
 			switch {
 			case t.running: // it was stopped, and waited for long enough
-				t.result.State, t.result.Error = inventory.StateUnknown, msgNoEnd
+				t.state, t.err = inventory.StateUnknown, msgNoEnd
 			case w.halted == "": // only a circle of needs leaves work undone by itself
-				t.result.Blocked = msgCircle
-			case t.result.Attempts == 0:
-				t.result.Blocked = w.halted
+				t.blocked = msgCircle
+			case t.attempts == 0:
+				t.blocked = w.halted
 			}
 		}
+	}
+}
+
+func (t *task) result() Result {
+	return Result{
+		Outcome: inventory.Outcome{Key: t.Key, State: t.state, Error: t.err},
+		Action:  t.Action, Owner: t.Owner, Blocked: t.blocked, Attempts: t.attempts, Seconds: t.seconds,
 	}
 }
 
 func (w *walk) results() []Result {
 	results := make([]Result, len(w.tasks))
 	for i, t := range w.tasks {
-		results[i] = t.result
+		results[i] = t.result()
 	}
 	slices.SortFunc(results, func(a, b Result) int { return cmp.Compare(a.Key, b.Key) })
 	return results

@@ -88,7 +88,7 @@ func (w *walk) shut() {
 		tasks := slices.DeleteFunc(slices.Clone(l.tasks), func(t *task) bool { return !late(t) })
 		l.take(tasks)
 		for _, t := range tasks {
-			t.result.Blocked, t.finished = msgShut, true
+			t.blocked, t.finished = msgShut, true
 			w.release(t)
 		}
 	}

@@ -20,14 +20,25 @@ func (w *walk) link() {
 	for i, t := range w.tasks {
 		total, keys[i] = total+len(t.Needs), t.Key
 	}
-	all := make([]*task, total) // a piece for each: most need little
+	// One list for all, and a piece of it for each: most need little, and are needed by little.
+	needs, needers, counts := make([]*task, total), make([]*task, total), make([]int, len(w.tasks))
 	find := plan.Finder(keys)
 	for _, t := range w.tasks {
-		t.needs, all = all[:len(t.Needs)], all[len(t.Needs):]
+		t.needs, needs = needs[:len(t.Needs)], needs[len(t.Needs):]
 		for i, key := range t.Needs {
 			if at, found := find(key); found {
 				t.needs[i] = w.tasks[at]
-				t.needs[i].needers = append(t.needs[i].needers, t)
+				counts[at]++
+			}
+		}
+	}
+	for i, t := range w.tasks {
+		t.needers, needers = needers[:0:counts[i]], needers[counts[i]:]
+	}
+	for _, t := range w.tasks {
+		for _, need := range t.needs {
+			if need != nil {
+				need.needers = append(need.needers, t)
 			}
 		}
 	}

@@ -112,7 +112,7 @@ func (w *walk) progress(now time.Time) Progress {
 func (t *Tally) add(c *task) {
 	t.Total++
 	switch {
-	case c.result.Blocked != "":
+	case c.blocked != "":
 		t.Blocked++
 	case c.finished && c.succeeded():
 		t.Done++

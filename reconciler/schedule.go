@@ -116,7 +116,7 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	changes := make([]inventory.Change, len(batch))
 	for i, t := range batch {
 		t.running, t.started = true, w.r.now()
-		t.result.Attempts++
+		t.attempts++
 		changes[i] = *t.Change
 	}
 	w.running++

@@ -69,7 +69,10 @@ func (b *bulk) verdict() error {
 
 // run goes from guest to guest, without the lock.
 func (b *bulk) run(t *task) error {
-	for _, g := range b.guests {
+	for i, g := range b.guests {
+		if i > 0 && !b.c.sleep(b.c.costsNow().Bulk) {
+			return nil
+		}
 		for len(b.under) >= b.most {
 			b.look()
 			if err := b.c.idle(t, bulkPause); err != nil {

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,7 +61,10 @@ type clonePlan struct {
 // than one storage, all is taken to go through the last of them.
 func (k *call) cloneCost(p clonePlan) work {
 	costs := &k.c.costs
-	if !p.full {
+	switch {
+	case !p.full && p.kind == "qemu":
+		return busy(cmp.Or(costs.LinkedMachine, costs.LinkedClone))
+	case !p.full:
 		return busy(costs.LinkedClone)
 	}
 	w := busy(costs.FullClone)

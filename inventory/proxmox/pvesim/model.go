@@ -25,23 +25,27 @@ type Costs struct {
 	Worker time.Duration // more, for a read that a worker answers
 	Row    time.Duration // more, for each guest in a listing
 	Tasks  time.Duration // more, for a node's list of tasks
-	File   time.Duration // for each guest's file that is read over SSH
+	SSH    time.Duration // of a connection over SSH
+	File   time.Duration // for each guest's file that is read over it
 	Answer time.Duration // of a POST that starts a task
 	Config time.Duration // of a write of a guest's configuration
 	Fork   time.Duration // until the worker of a machine's clone begins
+	Bulk   time.Duration // more than these, between one guest of a bulk start and the next
 
 	// Tasks: work on the node, beside what is copied.
 	FullClone   time.Duration
-	LinkedClone time.Duration
-	Create      time.Duration // from an OS template
-	Backup      time.Duration
-	Restore     time.Duration
-	Start       time.Duration
-	Stop        time.Duration
-	Destroy     time.Duration
-	Migrate     time.Duration
-	Template    time.Duration
-	Snapshot    time.Duration
+	LinkedClone time.Duration // of a container
+	// LinkedMachine is a linked clone of a machine; 0 takes as long as a container's.
+	LinkedMachine time.Duration
+	Create        time.Duration // from an OS template
+	Backup        time.Duration
+	Restore       time.Duration
+	Start         time.Duration
+	Stop          time.Duration
+	Destroy       time.Duration
+	Migrate       time.Duration
+	Template      time.Duration
+	Snapshot      time.Duration
 	// CreatedStart is the part of Start that is work when the creation asks for
 	// it with start=1; the rest is waiting.
 	CreatedStart time.Duration
@@ -57,11 +61,15 @@ type Costs struct {
 
 	// What is copied, in bytes. Full clones copy the sizes of their disks, backups
 	// read them, and restores write them; what an archive itself is read and
-	// written with goes to another storage, and is not counted.
-	Unpacked float64 // by a creation from an OS template
-	Booted   float64 // by a start, read from the guest's storage
-	Shared   Storage // storages that all nodes share
-	Local    Storage // storages of one node, each by itself
+	// written with goes to another storage, and is not counted. But what packs it
+	// may be slower than a copy, or quicker: a second, one backup reads BackupStream
+	// bytes and one restore writes RestoreStream; 0 is what one copy gets.
+	BackupStream  float64
+	RestoreStream float64
+	Unpacked      float64 // by a creation from an OS template
+	Booted        float64 // by a start, read from the guest's storage
+	Shared        Storage // storages that all nodes share
+	Local         Storage // storages of one node, each by itself
 
 	Stat   time.Duration // pvestatd's round, unless Options.StatDelay says so
 	Jitter float64       // work varies by this share to both sides, drawn from Options.Seed and the task

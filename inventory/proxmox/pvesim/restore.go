@@ -101,6 +101,7 @@ func (k *call) restoreStorage() string {
 // restoreCost writes what was in the archive.
 func (k *call) restoreCost() work {
 	w := k.withStart(busy(k.c.costs.Restore))
+	w.own = k.c.costs.RestoreStream
 	b := k.c.backup(k.str("ostemplate"))
 	if b == nil {
 		return w

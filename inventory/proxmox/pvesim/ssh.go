@@ -18,6 +18,9 @@ import (
 func (c *Cluster) serveSSH(n *node, plain net.Conn) {
 	raw := queueWrites(plain)
 	defer raw.Close()
+	if !c.sleep(c.costsNow().SSH) {
+		return
+	}
 	config := &ssh.ServerConfig{PublicKeyCallback: c.checkKey}
 	config.AddHostKey(c.host)
 	conn, channels, requests, err := ssh.NewServerConn(raw, config)

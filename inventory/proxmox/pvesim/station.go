@@ -20,6 +20,7 @@ type station struct {
 type flow struct {
 	left  float64
 	limit float64 // of the rate; 0: none
+	own   bool    // limit is its own, whatever the storage's stream is
 	rate  float64
 	done  chan struct{}
 }
@@ -73,12 +74,12 @@ func (f *flow) most() float64 {
 }
 
 // join adds a flow; its channel is closed when it is through.
-func (s *station) join(amount, limit float64) *flow {
+func (s *station) join(f flow) *flow {
 	s.settle()
-	f := &flow{left: amount, limit: limit, done: make(chan struct{})}
-	s.flows = append(s.flows, f)
+	f.done = make(chan struct{})
+	s.flows = append(s.flows, &f)
 	s.plan()
-	return f
+	return &f
 }
 
 // leave takes out a flow that is given up.

@@ -137,6 +137,7 @@ func (k *call) permitBackup() error {
 func (k *call) backupCost(g *guest) work {
 	costs := &k.c.costs
 	w := busy(costs.Backup)
+	w.own = costs.BackupStream
 	if g == nil {
 		return w
 	}

@@ -14,6 +14,7 @@ type work struct {
 	bytes float64       // through a storage
 	store *storage
 	limit float64       // bytes a second that the request allows; 0: any
+	own   float64       // bytes a second that such work does alone; 0: as one copy
 	idle  time.Duration // waiting
 }
 
@@ -25,8 +26,13 @@ func (w work) through(costs *Costs, s *storage, bytes, limit float64) work {
 	if s == nil || bytes == 0 {
 		return w
 	}
-	if is := costs.of(s); is.Throughput == 0 || math.IsInf(is.Throughput, 1) && is.Stream == 0 && limit == 0 {
+	is := costs.of(s)
+	alone := cmp.Or(w.own, is.Stream)
+	if is.Throughput == 0 || math.IsInf(is.Throughput, 1) && alone == 0 && limit == 0 {
 		return w
+	}
+	if w.own > 0 && (limit == 0 || limit > w.own) {
+		limit = w.own
 	}
 	w.bytes, w.store, w.limit = w.bytes+bytes, s, limit
 	return w
@@ -67,12 +73,12 @@ var errAborted = errors.New("aborted")
 func (c *Cluster) toil(t *task, n *node, key string, w work) error {
 	factor := c.jitter(key)
 	if w.busy > 0 {
-		if err := c.flow(t, c.nodeStation(n), w.busy.Seconds()*factor, 0); err != nil {
+		if err := c.flow(t, c.nodeStation(n), flow{left: w.busy.Seconds() * factor}); err != nil {
 			return err
 		}
 	}
 	if w.bytes > 0 {
-		if err := c.flow(t, c.storageStation(w.store, n), w.bytes*factor, w.limit); err != nil {
+		if err := c.flow(t, c.storageStation(w.store, n), flow{left: w.bytes * factor, limit: w.limit, own: w.own > 0}); err != nil {
 			return err
 		}
 	}
@@ -95,7 +101,7 @@ func (c *Cluster) storageStation(s *storage, n *node) *station {
 	return c.station(name, func(costs *Costs, flows []*flow) {
 		limit := costs.of(s).Stream
 		for _, f := range flows {
-			if limit > 0 && (f.limit == 0 || f.limit > limit) {
+			if limit > 0 && !f.own && (f.limit == 0 || f.limit > limit) {
 				f.limit = limit
 			}
 		}
@@ -104,9 +110,9 @@ func (c *Cluster) storageStation(s *storage, n *node) *station {
 }
 
 // flow goes through a station.
-func (c *Cluster) flow(t *task, s *station, amount, limit float64) error {
+func (c *Cluster) flow(t *task, s *station, wanted flow) error {
 	c.mu.Lock()
-	f := s.join(amount, limit)
+	f := s.join(wanted)
 	c.mu.Unlock()
 	err := error(nil)
 	select {

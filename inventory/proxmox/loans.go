@@ -2,12 +2,9 @@ package proxmox
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/provost-dev/provost/inventory"
 )
 
 // loans are the sources that are being cloned. A container is lent to one clone
@@ -29,44 +26,6 @@ type loans struct {
 	next    *time.Timer          // for who is held back
 }
 
-// demand is what was planned to be cloned and has not begun, by the original's VMID.
-type demand struct {
-	linked, full, copies map[string]int
-	storage              map[string]string // that the copies go to
-	linkedFirst          map[string]bool
-	kinds                map[string]kind // of the full clones
-}
-
-// kind is what full clones of one original have in common.
-type kind struct {
-	of     template
-	like   inventory.Resource // one of them
-	names  string             // of the sources, see sourceNames
-	to     string             // storage
-	beside float64            // for each of them, what else is to be written there
-}
-
-// borrower is a clone that waits for a source.
-type borrower struct {
-	key inventory.Key
-	how int
-	// original is the VMID of the template.
-	original string
-	node     string
-	sources  func() []template // that it can be cloned from now
-	to       string            // storage that a container's disk is copied to, or ""
-	// around gives the speed of such clones, and how much else copies to where they do.
-	around func() (speed, int)
-	lent   chan template // has room for one
-}
-
-// How a borrower clones, in the order of service.
-const (
-	byCopying = iota
-	byLinking
-	byCloning
-)
-
 // moment is how long the decision is put off, so that who asks at one moment is
 // in the queue by then.
 const moment = time.Millisecond
@@ -74,50 +33,6 @@ const moment = time.Millisecond
 // courtesy is how long an original that came back is kept for copies of it which
 // that lets begin. Linked clones can have it later, when there are other sources.
 const courtesy = 20 * time.Millisecond
-
-// plan takes up what is going to be cloned.
-func (l *loans) plan(d demand) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.demand = d
-}
-
-// left is how many clones of an original have not begun, and how many copies of
-// it are under way.
-func (l *loans) left(original string) (clones, copies int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.full[original], l.copying[original]
-}
-
-// copiesTo is the storage that copies of an original go to.
-func (l *loans) copiesTo(original string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.storage[original]
-}
-
-// waiting is how many clones and copies of an original have not begun, and whether
-// full clones of it were planned at all.
-func (l *loans) waiting(original string) (n int, planned bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, planned = l.kinds[original]
-	return l.full[original] + l.copies[original], planned
-}
-
-// kindsTo are the full clones of containers to a storage that have not begun, or
-// are still to have copies made for them.
-func (l *loans) kindsTo(storage string) (kinds []kind) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for original, k := range l.kinds {
-		if k.to == storage && l.full[original]+l.copies[original]+l.copying[original] > 0 {
-			kinds = append(kinds, k)
-		}
-	}
-	return kinds
-}
 
 // reserves reports whether the original is kept for linked clones.
 func (l *loans) reserves(original string) bool {
@@ -269,50 +184,4 @@ func (l *loans) leave(b *borrower) bool {
 		l.queue = slices.Delete(l.queue, at, at+1)
 	}
 	return at >= 0
-}
-
-// original is the VMID of what a copy is a copy of, or the template's own.
-func (t template) original() string { return cmp.Or(t.source, t.vmid) }
-
-// borrow waits for a source that r can be cloned from. The scheduler knows how
-// many there are, so that a long wait is the exception.
-func (j *job) borrow(ctx context.Context, r inventory.Resource) (clonePlan, func(), error) {
-	first, err := j.c.look().cloneSources(r)
-	if err != nil {
-		return clonePlan{}, nil, failf("cannot create %s: %v", r.Key, err)
-	}
-	how := byCloning
-	switch {
-	case r.Key.Kind() == kindCopy:
-		how = byCopying
-	case r.Attrs["create.clone"] == "linked":
-		how = byLinking
-	}
-	b := &borrower{key: r.Key, how: how, original: first[0].original(), node: r.Attrs["node"], lent: make(chan template, 1), sources: func() []template {
-		now, _ := j.c.look().cloneSources(r)
-		return now
-	}}
-	if plan := planFrom(r, first[0]); plan.full && plan.source.typ == typeLXC {
-		a := j.c.look().aboutClone(plan, r)
-		b.to, b.around = a.storage, func() (speed, int) {
-			all, likes := j.c.pace.copyingTo(a)
-			return j.c.cloneSpeed(plan, r), all - likes
-		}
-	}
-	j.c.loans.ask(b)
-	said := time.NewTimer(100 * moment)
-	defer said.Stop()
-	for {
-		select {
-		case t := <-b.lent:
-			return planFrom(r, t), func() { j.c.loans.give(t, b) }, nil
-		case <-said.C:
-			j.say("waiting for %s to be free", first[0].ref)
-		case <-ctx.Done():
-			if !j.c.loans.leave(b) {
-				j.c.loans.give(<-b.lent, b)
-			}
-			return clonePlan{}, nil, ctx.Err()
-		}
-	}
 }

@@ -1,8 +1,6 @@
 package proxmox
 
 import (
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -16,22 +14,6 @@ type pace struct {
 	told   map[upid]about
 	cores  map[string]int      // of the nodes
 	flying map[string]*company // tasks that are being watched now, by what they share
-}
-
-// company counts tasks, and over time the seconds of all of them.
-type company struct {
-	now   int
-	since time.Time // when now began to hold
-	area  float64   // task-seconds before that
-}
-
-func (c *company) add(by int, at time.Time) {
-	c.area, c.since = c.until(at), at
-	c.now += by
-}
-
-func (c *company) until(at time.Time) float64 {
-	return c.area + float64(c.now)*at.Sub(c.since).Seconds()
 }
 
 // about is what is known of a task when it begins.
@@ -115,51 +97,6 @@ func (p *pace) begin(u upid) *lesson {
 	return l
 }
 
-// shares are what a task has in common with others, and how much each of them
-// counts: its node, its storage, and both, which are counted twice. To a copy that
-// waits for its storage, what else its node does is little. Its likes are counted for
-// themselves.
-func (l *lesson) shares() map[string]float64 {
-	if l.storage == "" {
-		return map[string]float64{"node " + l.node: 1}
-	}
-	return map[string]float64{"node " + l.node: l.beside, "storage " + l.storage: 1, "both " + l.node + " " + l.storage: -l.beside, "likes " + l.general: 0}
-}
-
-func (p *pace) countLocked(l *lesson, by int, at time.Time) {
-	for name := range l.shares() {
-		if p.flying[name] == nil {
-			p.flying[name] = &company{}
-		}
-		p.flying[name].add(by, at)
-	}
-}
-
-// nowLocked counts the tasks that share something with l, itself included.
-func (p *pace) nowLocked(l *lesson) float64 {
-	n := 0.0
-	for name, weight := range l.shares() {
-		n += weight * float64(p.flying[name].now)
-	}
-	return n
-}
-
-func (p *pace) areaLocked(l *lesson, at time.Time) float64 {
-	area := 0.0
-	for name, weight := range l.shares() {
-		area += weight * p.flying[name].until(at)
-	}
-	return area
-}
-
-// sinceLocked is the company that l had on average, itself included.
-func (p *pace) sinceLocked(l *lesson, now time.Time) float64 {
-	if took := now.Sub(l.began).Seconds(); took > 0 {
-		return max(1, (p.areaLocked(l, now)-l.area)/took)
-	}
-	return p.nowLocked(l)
-}
-
 // expect is how long the task will take in all: what is left of it in the company
 // that it has now. 0 when nothing is known.
 func (p *pace) expect(l *lesson) time.Duration {
@@ -208,42 +145,6 @@ func (p *pace) aboutLocked(a about) (speed, bool) {
 		return own.speed(a.drag), true
 	}
 	return speed{}, false
-}
-
-// forget takes a task out of the count that nobody saw the end of.
-func (p *pace) forget(l *lesson) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.leaveLocked(l, time.Now())
-}
-
-// presume takes a task out of the count that has probably ended, though nobody has
-// looked yet.
-func (p *pace) presume(l *lesson, now time.Time) {
-	took := p.expect(l)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if end := l.began.Add(took); took > 0 && end.Before(now) {
-		p.leaveLocked(l, end)
-	}
-}
-
-func (p *pace) leaveLocked(l *lesson, at time.Time) {
-	if !l.left {
-		p.countLocked(l, -1, at)
-		l.left = true
-	}
-}
-
-// atWork notes that a task was seen at work.
-func (p *pace) atWork(l *lesson, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l.running = now
-	if l.left {
-		p.countLocked(l, 1, now)
-		l.left = false
-	}
 }
 
 // learn books a task that was seen ended now.
@@ -308,46 +209,4 @@ func (p *pace) recordLocked(subject string, others, seconds, drag float64) {
 		p.known[subject] = &record{}
 	}
 	p.known[subject].add(others, seconds, drag)
-}
-
-// read takes in what the task log tells: whole seconds, so only until something
-// was measured. It does not tell a linked clone from a full one: of those of one
-// source the quickest is taken for the one and the slowest for the other.
-func (p *pace) read(ts []task) {
-	spans := map[string][]time.Duration{}
-	for _, t := range ts {
-		if t.EndTime == "" || t.Status != "OK" {
-			continue
-		}
-		subject := aboutTask(t.Type).subject
-		if isClone(t.Type) {
-			subject += "/" + string(t.ID)
-		}
-		spans[subject] = append(spans[subject], max(t.touched().Sub(t.begun()), 200*time.Millisecond))
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.initLocked()
-	for subject, took := range spans {
-		if kind, _, clone := strings.Cut(subject, "/"); clone && isClone(kind) {
-			p.logLocked(subject+"/linked", slices.Min(took))
-			p.logLocked(subject+"/full", slices.Max(took))
-			continue
-		}
-		var sum time.Duration
-		for _, d := range took {
-			sum += d
-		}
-		p.logLocked(subject, sum/time.Duration(len(took)))
-	}
-}
-
-func (p *pace) logLocked(subject string, took time.Duration) {
-	if subject == "" {
-		return
-	}
-	if p.known[subject] == nil {
-		p.known[subject] = &record{}
-	}
-	p.known[subject].log = took
 }

@@ -3,9 +3,6 @@ package proxmox
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"hash/fnv"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,7 +12,7 @@ import (
 // upid names a task: "UPID:pve1:PID:PSTART:START:type:id:user!token:".
 type upid string
 
-var upidPattern = regexp.MustCompile(`^UPID:([A-Za-z0-9][A-Za-z0-9.-]*):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:([0-9A-Fa-f]{8}):([^:\s/]+):([^:\s/]*):([^:\s/]+):$`)
+var upidPattern = regexp.MustCompile(`^UPID:([A-Za-z0-9][A-Za-z0-9.-]*):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:([0-9A-Fa-f]{8}):([^:\s/]+):[^:\s/]*:[^:\s/]+:$`)
 
 // parseUPID lets through only what is safe in a path: the client library panics
 // on anything else.
@@ -35,16 +32,11 @@ func (u upid) part(n int) string {
 
 func (u upid) node() string { return u.part(1) }
 func (u upid) kind() string { return u.part(3) } // vzclone
-func (u upid) id() string   { return u.part(4) } // of a clone the source's VMID
 
-// pollPause grows by half each time. The jitter is drawn from the task's name,
-// so that a run in virtual time can be repeated.
-func pollPause(u upid, n int) time.Duration {
-	h := fnv.New32a()
-	fmt.Fprintf(h, "%s %d", u, n)
-	jitter := 0.8 + 0.4*float64(h.Sum32())/math.MaxUint32
-	pause := float64(firstPoll) * math.Pow(1.5, float64(min(n, 20)))
-	return time.Duration(min(pause, float64(lastPoll)) * jitter)
+// began is when the task began, in seconds on its node's clock.
+func (u upid) began() int64 {
+	n, _ := strconv.ParseInt(u.part(2), 16, 64)
+	return n
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

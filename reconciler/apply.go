@@ -82,6 +82,7 @@ type walk struct {
 	partial map[string]bool  // lanes whose calls would not be full in this round
 	running int
 	news    []inventory.Event // not told yet
+	turn    <-chan time.Time  // to start more, a moment after something has ended
 	told    time.Time         // of the last word to the watcher
 	behind  bool              // there is more to tell since
 	answers chan answer
@@ -142,8 +143,7 @@ func (w *walk) run(ctx context.Context) {
 		}
 	}
 	stopped, yield := ctx.Done(), w.desk.yielding()
-	var turn <-chan time.Time // to start more, a moment after something has ended
-	var next time.Time        // at which a retry falls due
+	var next time.Time // at which a retry falls due
 	for again := true; ; {
 		if again {
 			next, again = time.Time{}, false
@@ -151,7 +151,7 @@ func (w *walk) run(ctx context.Context) {
 				next = w.start(work)
 			}
 		}
-		if w.running == 0 && next.IsZero() && turn == nil {
+		if w.running == 0 && next.IsZero() && w.turn == nil {
 			break
 		}
 		w.tell()
@@ -160,12 +160,12 @@ func (w *walk) run(ctx context.Context) {
 			w.settle(a)
 			switch {
 			case w.running == 0:
-				turn, again = nil, true // nothing else can end
-			case turn == nil:
-				turn = time.After(moment)
+				w.turn, again = nil, true // nothing else can end
+			case w.turn == nil:
+				w.turn = time.After(moment)
 			}
-		case <-turn:
-			turn, again = nil, true
+		case <-w.turn:
+			w.turn, again = nil, true
 		case e := <-w.events:
 			w.news = append(w.news, e)
 		case <-until(next):

@@ -62,14 +62,15 @@ func (w Wait) String() string {
 // must not be counted anew at each of their events.
 const tellGap = 100 * time.Millisecond
 
-// tell reports how things stand, after everything that may begin has begun. What
+// tell reports how things stand, after everything that may begin has begun: between
+// an end and what begins in its place, a change would seem to wait for nothing. What
 // comes too soon after the last word is told later, see [walk.untold].
 func (w *walk) tell() {
 	if w.r.Watch == nil {
 		return
 	}
 	now := time.Now()
-	if w.running > 0 && now.Before(w.told.Add(tellGap)) {
+	if w.turn != nil || w.running > 0 && now.Before(w.told.Add(tellGap)) {
 		w.behind = true
 		return
 	}
@@ -80,7 +81,7 @@ func (w *walk) tell() {
 
 // untold is when the watcher is to hear what it was not told yet, or zero.
 func (w *walk) untold() time.Time {
-	if !w.behind {
+	if !w.behind || w.turn != nil {
 		return time.Time{}
 	}
 	return w.told.Add(tellGap)

@@ -82,6 +82,25 @@ func TestProgressCountsEachSystem(t *testing.T) {
 	})
 }
 
+// Between an end and what begins in its place nothing seems to be left over.
+func TestNothingWaitsForTheNextPassInAHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{claims: map[inventory.Key][]inventory.Claim{}}
+		for _, n := range []string{"a", "b", "c", "d", "e"} {
+			f.claims[key(n)] = []inventory.Claim{{Name: "sys/template/9000", Limit: 2}}
+		}
+		seen := watched(t.Context(), f, f, steps("a", "b", "c", "d", "e"))
+		for _, p := range seen {
+			if says([]Progress{p}, "3 changes wait for the next pass") || says([]Progress{p}, "1 change waits for the next pass") {
+				t.Errorf("%+v", p)
+			}
+		}
+		if !says(seen, "1 change waits for sys/template/9000") {
+			t.Errorf("%+v", seen)
+		}
+	})
+}
+
 func TestWhatAStopLeavesWaitsForTheNextPass(t *testing.T) {
 	w := newWalk(quiet(&fake{}), 1)
 	w.add(&inventory.Change{Key: key("a")}, "")

@@ -163,7 +163,7 @@ func (d daemon) site(poke func()) (web.Site, error) {
 		return web.Site{}, err
 	}
 	s := web.Site{
-		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(), Access: access,
+		Campus: d.config.Campus, Version: version(), Metrics: web.NewMetrics(), Access: access, Log: d.log,
 		History: reconciler.NewHistory(100), MaxAge: 10*d.config.Interval + time.Hour,
 	}
 	if file := d.config.Webhook.SecretFile; file != "" {

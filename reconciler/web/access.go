@@ -1,21 +1,15 @@
 package web
 
 import (
-	"cmp"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	_ "embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -36,15 +30,10 @@ type Access struct {
 	OverTLS bool
 }
 
-const (
-	cookieName    = "provost"
-	cookieAge     = 12 * time.Hour
-	shortestToken = 20
-	longestForm   = 4 << 10 // bytes
-)
+const shortestToken = 20
 
-// Open reports whether everybody is let in.
-func (a Access) Open() bool { return a.TokenFile == "" && len(a.Proxies) == 0 }
+// open reports whether everybody is let in.
+func (a Access) open() bool { return a.TokenFile == "" && len(a.Proxies) == 0 }
 
 // Check looks whether the token can be used.
 func (a Access) Check() error {
@@ -67,16 +56,18 @@ func (a Access) token() (string, error) {
 	return token, nil
 }
 
-// guard lets in who may see the pages, and tells others how.
-func (a Access) guard(next http.Handler) http.Handler {
-	if a.Open() {
+// admitted lets in who may see the pages, and tells others how.
+func (s Site) admitted(next http.Handler) http.Handler {
+	a := s.Access
+	if a.open() {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch admitted, err := a.admits(r); {
+		switch ok, err := a.admits(r); {
 		case err != nil:
+			s.Log.Error("nobody can be let in to the pages", "error", err)
 			http.Error(w, "the pages cannot be shown now: the log says why", http.StatusServiceUnavailable)
-		case admitted:
+		case ok:
 			next.ServeHTTP(w, r)
 		case a.TokenFile == "":
 			http.Error(w, "log in at the proxy before this server", http.StatusForbidden)
@@ -124,71 +115,4 @@ func (a Access) byProxy(r *http.Request) bool {
 func same(x, y string) bool {
 	a, b := sha256.Sum256([]byte(x)), sha256.Sum256([]byte(y))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
-// makeCookie says until when somebody is logged in, signed with the token: who
-// steals it has the pages for hours, and not the token; a renewed token ends it.
-func makeCookie(token string, until time.Time) string {
-	stamp := strconv.FormatInt(until.Unix(), 10)
-	return stamp + "." + cookieMAC(token, stamp)
-}
-
-func validCookie(value, token string, now time.Time) bool {
-	stamp, mac, _ := strings.Cut(value, ".")
-	until, err := strconv.ParseInt(stamp, 10, 64)
-	return err == nil && now.Unix() < until && same(mac, cookieMAC(token, stamp))
-}
-
-func cookieMAC(token, stamp string) string {
-	mac := hmac.New(sha256.New, []byte(token))
-	mac.Write([]byte("cookie until " + stamp))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-//go:embed login.html
-var loginHTML string
-
-var loginPage = template.Must(template.New("login").Parse(loginHTML))
-
-// showLogin shows the form; login takes what was written in it.
-func (s Site) showLogin(w http.ResponseWriter, r *http.Request) {
-	s.loginForm(w, r.URL.Query().Get("next"), http.StatusOK, "")
-}
-
-func (s Site) login(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, longestForm)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
-		return
-	}
-	token, err := s.Access.token()
-	if err != nil {
-		http.Error(w, "nobody can log in now: the log says why", http.StatusServiceUnavailable)
-		return
-	}
-	next := r.PostForm.Get("next")
-	if !same(strings.TrimSpace(r.PostForm.Get("token")), token) {
-		s.loginForm(w, next, http.StatusForbidden, "That is not the token.")
-		return
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: makeCookie(token, time.Now().Add(cookieAge)), Path: "/", MaxAge: int(cookieAge.Seconds()),
-		HttpOnly: true, Secure: s.Access.OverTLS, SameSite: http.SameSiteLaxMode,
-	})
-	http.Redirect(w, r, localPath(next), http.StatusSeeOther)
-}
-
-func (s Site) loginForm(w http.ResponseWriter, next string, code int, problem string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(code)
-	loginPage.Execute(w, map[string]string{"Campus": s.Campus, "Next": localPath(next), "Problem": problem}) //nolint:errcheck // the client went away
-}
-
-// localPath is a page of this site, whatever was asked for.
-func localPath(next string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next, "\\\r\n\t") {
-		return "/"
-	}
-	return cmp.Or(u.RequestURI(), "/")
 }

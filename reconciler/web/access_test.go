@@ -1,6 +1,7 @@
 package web
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -90,6 +91,26 @@ func TestWhoSeesThePages(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, c.want)
 		} else if strings.Contains(w.Body.String(), pagesToken) {
 			t.Errorf("%s: the answer shows the token", c.name)
+		}
+	}
+}
+
+// While the token cannot be read nobody is let in; visitors are not told why, the
+// log is.
+func TestATokenThatCannotBeReadIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := site(ended(nil))
+	s.Access, s.Log = Access{TokenFile: filepath.Join(t.TempDir(), "gone")}, slog.New(slog.NewTextHandler(&log, nil))
+	for _, q := range []request{
+		{path: "/passes", headers: map[string]string{"Authorization": "Bearer " + pagesToken}},
+		{method: "POST", path: "/login", body: "token=" + pagesToken, headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
+	} {
+		log.Reset()
+		if w := ask(s, q); w.Code != 503 || !strings.Contains(w.Body.String(), "the log says why") || strings.Contains(w.Body.String(), s.Access.TokenFile) {
+			t.Errorf("%s: %d %s", q.path, w.Code, w.Body)
+		}
+		if text := log.String(); !strings.Contains(text, "cannot read the token of the pages") || strings.Contains(text, pagesToken) {
+			t.Errorf("%s: the log says %q", q.path, text)
 		}
 	}
 }

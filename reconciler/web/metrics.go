@@ -59,8 +59,8 @@ func (m *Metrics) Show(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// Handler serves the metrics.
-func (m *Metrics) Handler() http.Handler {
+// handler serves the metrics.
+func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 

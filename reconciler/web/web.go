@@ -10,6 +10,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -27,6 +28,7 @@ type Site struct {
 	// Standing says why this daemon does not work at present, or ""; nil for never.
 	Standing func() string
 	Access   Access
+	Log      *slog.Logger // told what visitors are not; needed with a token
 	// MaxAge is how old the last pass may be before /readyz complains.
 	MaxAge time.Duration
 }
@@ -42,7 +44,7 @@ const (
 // from doing more with it than show it.
 func Handler(s Site) http.Handler {
 	pages := http.NewServeMux()
-	pages.Handle("GET /metrics", s.Metrics.Handler())
+	pages.Handle("GET /metrics", s.Metrics.handler())
 	pages.HandleFunc("GET /badge.svg", s.badge)
 	pages.HandleFunc("GET /{$}", s.index)
 	pages.HandleFunc("GET /passes", s.index)
@@ -52,7 +54,7 @@ func Handler(s Site) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, cmp.Or(s.standing(), "ok")) })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("/", s.counted("pages", limited(mostPages, s.Access.guard(pages))))
+	mux.Handle("/", s.counted("pages", limited(mostPages, s.admitted(pages))))
 	if s.Access.PublicBadge {
 		mux.Handle("GET /badge.svg", s.counted("badge", limited(mostPages, http.HandlerFunc(s.badge))))
 	}

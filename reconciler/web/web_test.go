@@ -24,7 +24,7 @@ import (
 const commit = "0123456789abcdef0123456789abcdef01234567"
 
 func site(passes ...*reconciler.Pass) Site {
-	s := Site{Campus: "isima", History: reconciler.NewHistory(3), Metrics: NewMetrics(), MaxAge: time.Hour}
+	s := Site{Campus: "isima", History: reconciler.NewHistory(3), Metrics: NewMetrics(), MaxAge: time.Hour, Log: slog.New(slog.DiscardHandler)}
 	for _, p := range passes {
 		s.History.Add(p)
 		s.Metrics.Observe(p)

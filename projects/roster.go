@@ -24,8 +24,7 @@ func (f *file) readRoster(data []byte, student *shape) ([]value, bool) {
 		f.whole().refuse("save it as CSV UTF-8", "the file is neither UTF-8 nor Windows-1252")
 		return nil, false
 	}
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comma, r.FieldsPerRecord = delimiter(text), -1
+	r := RosterRows(text)
 	header, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		f.whole().refuse("the first row names the columns: login;name", "the roster is empty, it has not even a first row")
@@ -182,6 +181,14 @@ func decodeText(data []byte) (string, bool) {
 	}
 	s := string(data)
 	return s, !strings.ContainsAny(s, "\x00\ufffd") // UTF-16 has zeros in it
+}
+
+// RosterRows reads the rows of a roster, the first of which names the columns. Whoever
+// judges a roster cuts it into cells as it is cut here, or could be deceived.
+func RosterRows(text string) *csv.Reader {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.FieldsPerRecord = delimiter(text), -1
+	return r
 }
 
 // delimiter is what separates the heads in the first row.

@@ -68,8 +68,8 @@ type Trespass struct {
 	Why   string   // what else stood in the way: a group that could not be asked
 }
 
-// Place is the path with entry and field, for people.
-func (t Trespass) Place() string {
+// place is the path with entry and field, for people.
+func (t Trespass) place() string {
 	place := t.Path
 	if t.Entry != "" {
 		place += " " + t.Entry
@@ -86,7 +86,7 @@ func (t Trespass) For(login string) string {
 	if who == "" {
 		who = "nobody"
 	}
-	text := fmt.Sprintf("%s: not for %s to change, but for %s", t.Place(), login, who)
+	text := fmt.Sprintf("%s: not for %s to change, but for %s", t.place(), login, who)
 	if t.Why != "" {
 		text += " (" + t.Why + ")"
 	}

@@ -94,7 +94,7 @@ func edit(login, path, before, after string) Edit {
 func places(list []Trespass) string {
 	var out []string
 	for _, t := range list {
-		out = append(out, t.Place())
+		out = append(out, t.place())
 	}
 	return strings.Join(out, "; ")
 }

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -29,11 +30,11 @@ func parsePattern(text string) (pattern, error) {
 		case part == "**":
 			anything++
 		case part == "" || part == "." || part == "..":
-			return nil, fmt.Errorf("a path is relative and has no empty parts")
+			return nil, errors.New("a path is relative and has no empty parts")
 		case strings.Contains(part, "**"):
-			return nil, fmt.Errorf("** stands alone between slashes")
+			return nil, errors.New("** stands alone between slashes")
 		case strings.ContainsAny(strings.ReplaceAll(part, ownLogin, ""), `[]{}\`):
-			return nil, fmt.Errorf("besides *, ?, ** and {login} it is plain text")
+			return nil, errors.New("besides *, ?, ** and {login} it is plain text")
 		}
 	}
 	if anything > mostAny {

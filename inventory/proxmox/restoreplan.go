@@ -45,7 +45,7 @@ func (f *fanout) restored(w crowd, clone speed, cloned time.Duration, note strin
 	if !stands && !f.archives.making[vmid] && !f.addArchive(w, cloned, note) {
 		return false
 	}
-	f.c.log.Info("restoring instead of cloning", "why", note) // where the archive stands, no change of the plan can say so
+	f.c.log.Info("restoring instead of cloning", "reason", note) // where the archive stands, no change of the plan can say so
 	f.archives.planned[vmid] = true
 	f.planned, f.took = 0, took
 	return true

@@ -84,7 +84,7 @@ func (k *Keeper) stand(text string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if text != k.standing && text != "" {
-		k.Log.Info(text)
+		k.Log.Info("this daemon does not work at present", "reason", text)
 	}
 	k.standing = text
 }
@@ -153,7 +153,7 @@ func (k *Keeper) attempt(ctx context.Context, others bool) (*reconciler.Turn, er
 func (k *Keeper) watch(t inventory.Term) (wait bool, err error) {
 	now := time.Now()
 	if k.Impatient && k.other.term.Number == 0 {
-		k.Log.Warn("looking whether another daemon still works", "holder", t.Holder, "at most", k.Lasts)
+		k.Log.Warn("looking whether another daemon still works", "holder", t.Holder, "at_most", k.Lasts)
 	}
 	if t != k.other.term {
 		k.other = sighting{term: t, since: now, alive: k.other.term.Number > 0}
@@ -164,7 +164,7 @@ func (k *Keeper) watch(t inventory.Term) (wait bool, err error) {
 		return false, nil
 	case k.Impatient && k.other.alive:
 		k.other = sighting{} // who asks again looks again
-		return true, fmt.Errorf("%s works on this campus: stop it first, or ask there", t.Holder)
+		return true, fmt.Errorf("cannot begin: %s works on this campus: stop it first, or ask there", t.Holder)
 	}
 	k.stand("standing by: " + t.Holder)
 	return true, nil
@@ -174,7 +174,7 @@ func (k *Keeper) watch(t inventory.Term) (wait bool, err error) {
 // was seen, a pass is made that only looks: its statuses tell of what is wrong.
 func (k *Keeper) doubt(ctx context.Context, err error) (*reconciler.Turn, error) {
 	if k.other.term.Number > 0 && k.Impatient {
-		return nil, fmt.Errorf("nobody can tell whether %s still works: %w", k.other.term.Holder, err)
+		return nil, fmt.Errorf("cannot tell whether %s still works: %w", k.other.term.Holder, err)
 	}
 	if k.other.term.Number > 0 {
 		k.Log.Warn("cannot see whether the other daemon still works", "holder", k.other.term.Holder, "error", err)

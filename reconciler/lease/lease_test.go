@@ -333,7 +333,7 @@ func TestNobodyCanTell(t *testing.T) {
 		blind.set(func(r *road) { r.mute = true })
 		mustWait(t, b, 10*lasts)
 		b.Impatient = true
-		if _, err := b.Turn(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody can tell whether a still works") {
+		if _, err := b.Turn(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot tell whether a still works") {
 			t.Errorf("error %v", err)
 		}
 		a.Close(t.Context())

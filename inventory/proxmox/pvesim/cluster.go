@@ -203,7 +203,7 @@ func (c *Cluster) Close() {
 	}
 	c.group.Wait()
 	if err := c.writeRequestLog(); err != nil {
-		c.log.Error("cannot write the request log", "err", err)
+		c.log.Error("cannot write the request log", "error", err)
 	}
 }
 

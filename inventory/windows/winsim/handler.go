@@ -97,7 +97,7 @@ func (s *Server) negotiate(conn *connection, w http.ResponseWriter, scheme strin
 	if ntlmType(token) == 1 {
 		h, err := s.auth.start(token)
 		if err != nil {
-			s.log.Info("login refused", "server", s.opts.Name, "err", err)
+			s.log.Info("login refused", "server", s.opts.Name, "error", err)
 			return false
 		}
 		conn.handshake = h
@@ -105,12 +105,12 @@ func (s *Server) negotiate(conn *connection, w http.ResponseWriter, scheme strin
 		return false
 	}
 	if pending == nil {
-		s.log.Info("login refused", "server", s.opts.Name, "err", "no challenge was sent on this connection")
+		s.log.Info("login refused", "server", s.opts.Name, "error", "no challenge was sent on this connection")
 		return false
 	}
 	user, sealer, err := s.auth.finish(pending, token)
 	if err != nil {
-		s.log.Info("login refused", "server", s.opts.Name, "err", err)
+		s.log.Info("login refused", "server", s.opts.Name, "error", err)
 		return false
 	}
 	conn.user, conn.sealer = user, sealer
@@ -131,7 +131,7 @@ func (s *Server) serveMessage(conn *connection, w http.ResponseWriter, r *http.R
 			inner, err = conn.sealer.unseal(inner)
 		}
 		if err != nil || len(inner) != length {
-			s.log.Info("message refused", "server", s.opts.Name, "err", err)
+			s.log.Info("message refused", "server", s.opts.Name, "error", err)
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}

@@ -150,7 +150,7 @@ func (s *Server) listen() error {
 	}
 	s.jobs.Go(func() {
 		if err := s.http.Serve(serving); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("server ended", "server", o.Name, "err", err)
+			s.log.Error("server ended", "server", o.Name, "error", err)
 		}
 	})
 	return nil

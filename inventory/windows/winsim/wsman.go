@@ -18,7 +18,7 @@ func (s *Server) answer(ctx context.Context, user *User, body []byte) (status in
 	}
 	r, f := parseRequest(body)
 	if f != nil {
-		s.log.Info("message refused", "server", s.opts.Name, "err", f.text)
+		s.log.Info("message refused", "server", s.opts.Name, "error", f.text)
 		return http.StatusInternalServerError, f.encode(s.opts.Name, r.messageID)
 	}
 	struck := s.faults.message(r.name)

@@ -113,8 +113,10 @@ func (c *Cluster) config(ctx context.Context, r ref) (rawConfig, error) {
 	return parseConfJSON(fields)
 }
 
-// find reads a guest where it should be, or else where it has moved to.
+// find reads a guest where it should be, or else where it has moved to. It is not
+// there only where nobody has its VMID.
 func (c *Cluster) find(ctx context.Context, r ref) (g guest, ok bool, err error) {
+	var missed error
 	if r.node != "" {
 		cfg, err := c.config(ctx, r)
 		if err == nil {
@@ -123,14 +125,18 @@ func (c *Cluster) find(ctx context.Context, r ref) (g guest, ok bool, err error)
 		if !gone(err) && !forbidden(err) {
 			return guest{}, false, err
 		}
+		missed = err
 	}
 	l, ok, err := c.locate(ctx, r.vmid)
-	if err != nil || !ok {
+	if err != nil {
 		return guest{}, false, err
+	}
+	if !ok {
+		return guest{}, false, c.reallyGone(ctx, r, missed)
 	}
 	cfg, err := c.config(ctx, l.ref())
 	if gone(err) {
-		return guest{}, false, nil
+		return guest{}, false, c.reallyGone(ctx, r, err)
 	}
 	return guest{ref: l.ref(), cfg: cfg, pool: l.pool, status: l.status}, err == nil, err
 }

@@ -35,8 +35,10 @@ type Cluster struct {
 	mu   sync.Mutex           // held for moments only, never across I/O
 	view view                 // what the last List saw, and what was made since
 	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
-	// Since the last listing: VMIDs that were used, and guests that were made.
+	// Since the last listing: VMIDs that were used, those whose guests were deleted,
+	// and guests that were made.
 	occupied map[string]bool
+	deleted  map[string]bool
 	locks    map[string]heldLock // by VMID: locks that no task was seen to hold
 	making   map[string]bool     // VMIDs that a change of this process is about, whose intents it keeps
 	born     map[string]born
@@ -47,6 +49,7 @@ type Cluster struct {
 	needed      map[inventory.Key]bool   // by some change of the plan
 	planned     map[string]int           // copies of a template that there are to be
 	version     release                  // zero until it was asked for
+	seesAll     bool                     // the token was seen to be allowed to see all guests
 	imaging     map[string]chan struct{} // listings of OS templates under way, by node and storage
 	backups     map[string]backups       // which VMIDs have some, by storage
 	glances     map[at]*glance           // looks that others may still join
@@ -88,6 +91,7 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		glances:  map[at]*glance{},
 		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
+		deleted:  map[string]bool{},
 		locks:    map[string]heldLock{},
 		vain:     map[string]string{},
 		making:   map[string]bool{},

@@ -36,6 +36,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 	for _, vmid := range s.vmids() {
 		l.guest(s.guests[vmid])
 	}
+	l.hidden()
 	l.backups(c.backedUp(ctx, s.lines))
 	c.setView(l.view)
 	c.pace.on(l.view.cores)

@@ -72,6 +72,7 @@ func (j *job) destroy(ctx context.Context, at ref, keys ...inventory.Key) error 
 	err = j.run(ctx, "deleting", func() (upid, error) { return j.c.api.delete(ctx, g.path()+"?purge=1") })
 	if err == nil || gone(err) {
 		j.c.dropIntent(g.vmid)
+		j.c.noteDeleted(g.vmid)
 		return nil
 	}
 	if isLost(err) {

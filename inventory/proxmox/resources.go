@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,9 @@ func (l line) print() string {
 func (c *Cluster) resources(ctx context.Context) ([]line, error) {
 	var lines []line
 	_, err := c.api.get(ctx, "/cluster/resources", &lines)
+	if err == nil && !slices.ContainsFunc(lines, func(l line) bool { return l.kind == "node" }) {
+		err = errors.New("cannot use the answer to GET /cluster/resources: it shows no node, and so no whole cluster")
+	}
 	return lines, err
 }
 

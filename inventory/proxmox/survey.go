@@ -18,6 +18,7 @@ type survey struct {
 	// unread are guests whose configuration could not be read, and why. Their
 	// guest, if there is one, is what was last known.
 	unread map[string]string
+	blind  string // why there may be guests that the token does not see
 	tasks  []task
 	now    time.Time         // on the clock of the node that answered
 	stale  map[string]string // by VMID: what to do about a lock that no task holds
@@ -29,6 +30,7 @@ type survey struct {
 
 // seenGuest is a guest's configuration and its line in the resources at the time.
 type seenGuest struct {
+	ref
 	print string
 	cfg   rawConfig
 }
@@ -100,15 +102,15 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 			missing = append(missing, l)
 		}
 	}
-	if files.vmlist != nil { // guests that the token may not see in the resources
+	if files.vmlist != nil { // guests that the token may not see, or whose files moved from folder to folder
 		for vmid, g := range files.vmlist.guests {
-			if _, known := s.guests[vmid]; !known && files.partial {
+			if _, known := s.guests[vmid]; !known {
 				s.guests[vmid] = guest{ref: g.ref}
 				missing = append(missing, line{kind: g.typ, vmid: vmid, node: g.node})
 			}
 		}
 	}
-	c.readMissing(ctx, s, missing)
+	c.reveal(ctx, s, c.readMissing(ctx, s, missing), files.vmlist != nil)
 	if c.ssh != nil && files.vmlist != nil {
 		read := map[string]guest{}
 		for _, l := range missing {
@@ -127,7 +129,8 @@ func tagged(l line) bool {
 	return slices.Contains(strings.Split(canonicalTags(l.tags), ";"), "provost")
 }
 
-func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
+// readMissing gives back those that are not where they were.
+func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) (lost []guest) {
 	type answer struct {
 		cfg rawConfig
 		err error
@@ -156,10 +159,12 @@ func (c *Cluster) readMissing(ctx context.Context, s *survey, missing []line) {
 			s.guests[vmid] = g
 		case gone(err):
 			delete(s.guests, vmid)
+			lost = append(lost, g)
 		default:
 			s.unread[vmid] = err.Error()
 		}
 	}
+	return lost
 }
 
 // configNow reads a guest's configuration. Where files are read too, those tell
@@ -261,12 +266,12 @@ func (c *Cluster) remember(s *survey, prints map[string]string) {
 	seen := make(map[string]seenGuest, len(s.guests))
 	for vmid, g := range s.guests {
 		if _, unread := s.unread[vmid]; !unread || g.cfg != nil {
-			seen[vmid] = seenGuest{print: prints[vmid], cfg: g.cfg}
+			seen[vmid] = seenGuest{ref: g.ref, print: prints[vmid], cfg: g.cfg}
 		}
 	}
 	for vmid := range s.unread { // to be read again next time
 		if old, ok := seen[vmid]; ok {
-			seen[vmid] = seenGuest{cfg: old.cfg}
+			seen[vmid] = seenGuest{ref: old.ref, cfg: old.cfg}
 		}
 	}
 	c.mu.Lock()

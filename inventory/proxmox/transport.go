@@ -137,16 +137,16 @@ func (x *exchange) read(resp *http.Response) error {
 	if err := json.Unmarshal(body, &x.body); err != nil && x.status < 300 {
 		return errors.New("the answer is not Proxmox VE's: it is not JSON")
 	}
-	// Every GET of ours is answered with an object or a list; the library takes
-	// that for granted.
-	if resp.Request.Method == http.MethodGet && x.status < 300 && !isCollection(x.body.Data) {
+	// Every GET of ours is answered with an object, a list or a text; the library
+	// takes that for granted.
+	if resp.Request.Method == http.MethodGet && x.status < 300 && !holdsData(x.body.Data) {
 		return errors.New("the answer is not Proxmox VE's: it holds no data")
 	}
 	return nil
 }
 
-func isCollection(data json.RawMessage) bool {
-	return len(data) > 0 && (data[0] == '{' || data[0] == '[')
+func holdsData(data json.RawMessage) bool {
+	return len(data) > 0 && strings.IndexByte(`{["`, data[0]) >= 0
 }
 
 // withExchange returns a context under which the next request's answer is noted.

@@ -72,7 +72,7 @@ func (c *Cluster) setView(v view) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.view = v
-	c.occupied, c.born = map[string]bool{}, map[string]born{}
+	c.occupied, c.deleted, c.born = map[string]bool{}, map[string]bool{}, map[string]born{}
 }
 
 // note remembers where a guest is that was made, moved or renamed just now.

@@ -53,6 +53,18 @@ func (c *Cluster) AddToken(userID, tokenID string, privileges map[string][]strin
 	return userID + "!" + tokenID + "=" + t.secret
 }
 
+// SetPrivileges gives a token of AddToken, by its name user@realm!token, other
+// privileges than it had. A path with none is one of which it may see nothing.
+func (c *Cluster) SetPrivileges(name string, privileges map[string][]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tokens[name]
+	t.acl = acl{}
+	for path, privs := range privileges {
+		t.acl[path] = set(privs)
+	}
+}
+
 // RootToken makes a token of root@pam without privilege separation: it may do
 // all that a token may, which is less than root with a password may.
 func (c *Cluster) RootToken() string {

@@ -122,27 +122,41 @@ func (a acl) add(path string, privs []string) {
 	maps.Copy(a[path], set(privs))
 }
 
-// getPermissions lists what the asker may do, where his ACL says so.
+// topPaths are those that everybody's permissions are listed for, besides those
+// that an ACL names. [src]
+var topPaths = []string{"/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms"}
+
+// getPermissions lists what the asker may do at a path, or wherever he may do anything.
 func (k *call) getPermissions() (any, error) {
+	if path := k.str("path"); path != "" {
+		return map[string]any{path: k.permissionsAt(path)}, nil
+	}
 	t := k.who.token
 	a := t.acl
 	if !t.whole && !t.privsep {
 		a = k.c.users[t.user].acl
 	}
 	data := map[string]any{}
-	for path := range a {
-		privs, _ := k.c.privileges(k.who, path)
-		at := map[string]int{}
-		for p, ok := range privs {
-			if ok {
-				at[p] = 1
-			}
-		}
-		if len(at) > 0 {
+	for _, path := range slices.AppendSeq(slices.Clone(topPaths), maps.Keys(a)) {
+		if at := k.permissionsAt(path); len(at) > 0 {
 			data[path] = at
 		}
 	}
 	return data, nil
+}
+
+func (k *call) permissionsAt(path string) map[string]int {
+	privs, all := k.c.privileges(k.who, path)
+	if all {
+		privs = set(roles["Administrator"])
+	}
+	at := map[string]int{}
+	for p, ok := range privs {
+		if ok {
+			at[p] = 1
+		}
+	}
+	return at
 }
 
 // createTicket lets nobody in: the double knows no passwords.

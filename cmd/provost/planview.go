@@ -34,8 +34,10 @@ func printPlan(w io.Writer, pass *reconciler.Pass) {
 	for _, u := range pass.Unknown {
 		fmt.Fprintf(w, "%s %s: %s\n", colours.paint(red, "not read:"), oneLine(string(u.Prefix)), oneLine(u.Reason))
 	}
+	why := ""
 	for _, s := range pass.Plan.Steps {
-		printStep(w, colours, s)
+		printStep(w, colours, s, why)
+		why = s.Note
 	}
 	for _, v := range pass.Violations {
 		printViolation(w, colours, v)
@@ -119,7 +121,8 @@ func printViolation(w io.Writer, colours palette, v reconciler.Violation) {
 	fmt.Fprintf(w, "%s %s (%s)\n", colours.paint(level, string(v.Level)+":"), oneLine(v.Message), oneLine(v.Rule))
 }
 
-func printStep(w io.Writer, colours palette, s plan.Step) {
+// printStep leaves out why a step is there where that was just said of the one before.
+func printStep(w io.Writer, colours palette, s plan.Step, said string) {
 	sign := signs[s.Action]
 	fmt.Fprintf(w, "%s %s", colours.paint(sign.colour, sign.sign), oneLine(string(s.Key)))
 	if owner := s.Owner.String(); owner != "" {
@@ -134,6 +137,9 @@ func printStep(w io.Writer, colours palette, s plan.Step) {
 		fmt.Fprint(w, "  "+colours.paint(yellow, "RETIRED: "+oneLine(s.Note)))
 	}
 	fmt.Fprintln(w)
+	if s.Note != "" && s.Note != said && !plan.Retires(s.Change) {
+		fmt.Fprintf(w, "    why: %s\n", oneLine(s.Note))
+	}
 	if s.Before != nil && s.After != nil {
 		for _, field := range s.Fields {
 			fmt.Fprintf(w, "    %s: %s → %s\n", oneLine(field), value(s.Before, field), value(s.After, field))

@@ -49,7 +49,7 @@ func step(action inventory.Action, key inventory.Key, before, after inventory.At
 }
 
 // everything is a pass with one of each: every action, a block, a rename, a new
-// owner, a problem, what could not be read, and text that would drive a terminal.
+// owner, two steps for one reason, a problem, what could not be read, and text that would drive a terminal.
 func everything() *reconciler.Pass {
 	blocked := step(inventory.Update, "cri/guest/vm-blocked", inventory.Attrs{"disk": "50"}, inventory.Attrs{"disk": "20"}, "disk")
 	blocked.Gate, blocked.Reason = plan.GateField, "a disk cannot shrink: 50 → 20"
@@ -61,6 +61,10 @@ func everything() *reconciler.Pass {
 	hostile := step(inventory.Update, "cri/guest/vm-hostile", inventory.Attrs{"description": "\x1b[2Jgone\nrm -rf\u202e"}, inventory.Attrs{"description": "", "pool": "etudiants"}, "description", "pool")
 	waits := step(inventory.Update, "cri/reboot/vm-slow", inventory.Attrs{"pending": "cores"}, inventory.Attrs{"pending": ""}, "pending")
 	waits.Gate, waits.Reason = plan.GateCalendar, "waits for window nights, until Mon 23 Nov 2026 22:00 CET"
+	copies := []plan.Step{{}, {}}
+	for i, key := range []inventory.Key{"cri/copy/9000-1", "cri/copy/9000-2"} {
+		copies[i].Change = inventory.Change{Key: key, Action: inventory.Create, Note: "60 clones of 9000 take about 9m one after the other,\n4m with 2 copies"}
+	}
 	gis3 := inventory.Owner{Campus: "isima", File: "cohorts/gis3.yaml", Unit: "cohort/gis3"}
 	return &reconciler.Pass{
 		Plan: plan.Plan{Drift: []plan.Drifted{
@@ -72,6 +76,7 @@ func everything() *reconciler.Pass {
 		}, Steps: []plan.Step{
 			step(inventory.Create, "ad/filter/bc-24-11-b3-c1-3d", nil, inventory.Attrs{"list": "allow"}),
 			step(inventory.Delete, "ad/record/docs.isima.fr/CNAME", inventory.Attrs{"value": "wiki.isima.fr"}, nil),
+			copies[0], copies[1],
 			step(inventory.Update, "cri/guest/vm-rapamato", inventory.Attrs{"cores": "4", "node": "pve1"}, inventory.Attrs{"cores": "8", "node": "pve3"}, "cores", "node"),
 			step(inventory.Replace, "cri/guest/vm-anew", inventory.Attrs{"rebuild": "0"}, inventory.Attrs{"rebuild": "1"}, "rebuild"),
 			blocked, renamed, nobody, hostile, waits,

@@ -25,46 +25,50 @@ Example:
 			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
 			logs := addLogFlags(flags, "warn")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
-				view := newProgress(t.out)
-				log, err := logs.open(view.beside(t.err))
-				if err != nil {
-					return exitError, err
-				}
-				c, err := readConfig(*config)
-				if err != nil {
-					return exitError, err
-				}
-				r, closing, err := build(c, log)
-				if err != nil {
-					return exitError, err
-				}
-				turns, err := takeTurns(c, r, true, log)
-				if err != nil {
-					return exitError, err
-				}
-				defer func() {
-					// A forge that is down keeps no terminal: the next pass says it all again.
-					last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-					defer cancel()
-					closing(last)
-					giveBack(last, turns)
-				}()
-				r.Manual, r.Watch = true, view.show
-				r.History = func(p *reconciler.Pass) {
-					if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {
-						printPlan(t.out, p)
-					}
-				}
-				pass, err := r.RunOnce(ctx)
-				if err != nil {
-					return exitError, err
-				}
-				printResults(t.out, pass)
-				if !pass.Converged() {
-					return exitError, nil
-				}
-				return exitOK, nil
+				return applyOnce(ctx, t, *config, logs)
 			}
 		},
 	}
+}
+
+func applyOnce(ctx context.Context, t *terminal, config string, logs *logFlags) (int, error) {
+	view := newProgress(t.out)
+	log, err := logs.open(view.beside(t.err))
+	if err != nil {
+		return exitError, err
+	}
+	c, err := readConfig(config)
+	if err != nil {
+		return exitError, err
+	}
+	r, closing, err := build(c, log)
+	if err != nil {
+		return exitError, err
+	}
+	turns, err := takeTurns(c, r, true, log)
+	if err != nil {
+		return exitError, err
+	}
+	defer func() {
+		// A forge that is down keeps no terminal: the next pass says it all again.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		closing(last)
+		giveBack(last, turns)
+	}()
+	r.Manual, r.Watch = true, view.show
+	r.History = func(p *reconciler.Pass) {
+		if p.Stage == reconciler.StageApplying && len(p.Proposals) == 0 {
+			printPlan(t.out, p)
+		}
+	}
+	pass, err := r.RunOnce(ctx)
+	if err != nil {
+		return exitError, err
+	}
+	printResults(t.out, pass)
+	if !pass.Converged() {
+		return exitError, nil
+	}
+	return exitOK, nil
 }

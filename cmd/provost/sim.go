@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ func (s *sim) check() error {
 		}
 	}
 	if s.listen == "" {
-		return fmt.Errorf("--listen: it is needed")
+		return errors.New("--listen: is missing: an address of loopback such as 127.0.0.1:8006")
 	}
 	return nil
 }

@@ -54,7 +54,11 @@ func validate(t *terminal, dir string) (int, error) {
 			errors++
 		}
 	}
-	if errors > 0 {
+	switch {
+	case errors == 1:
+		fmt.Fprintln(t.out, "\n1 error")
+		return exitError, nil
+	case errors > 1:
 		fmt.Fprintf(t.out, "\n%d errors\n", errors)
 		return exitError, nil
 	}

@@ -35,19 +35,6 @@ func (s Section) clone() Section {
 	return Section{Name: s.Name, Values: maps.Clone(s.Values), Raw: slices.Clone(s.Raw)}
 }
 
-// Clone returns a deep copy.
-func (c *Conf) Clone() *Conf {
-	d := &Conf{Section: c.Section.clone()}
-	if c.Pending != nil {
-		p := c.Pending.clone()
-		d.Pending = &p
-	}
-	for _, s := range c.Snapshots {
-		d.Snapshots = append(d.Snapshots, s.clone())
-	}
-	return d
-}
-
 // String writes the file as the node has it: the description as "#" lines,
 // options sorted, raw lines, and then the sections.
 func (c *Conf) String() string {

@@ -77,13 +77,6 @@ func (s *Server) AddLease(l Lease) error {
 	return nil
 }
 
-// Scopes are all scopes of this server, sorted by network.
-func (s *Server) Scopes() []Scope {
-	s.dom.mu.Lock()
-	defer s.dom.mu.Unlock()
-	return s.dhcp.sortedScopes()
-}
-
 // Reservations are all reservations of this server, sorted by address.
 func (s *Server) Reservations() []Reservation {
 	s.dom.mu.Lock()

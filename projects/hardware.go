@@ -60,7 +60,7 @@ func (d *draft) readBase() {
 	case fromOS && osTemplate.MatchString(v.text):
 		d.attrs["create.base"] = "ostemplate:" + v.text
 	case !fromOS && nameLike.match(v.text):
-		d.attrs["create.base"] = "template:" + v.text
+		d.base, d.attrs["create.base"] = v.text, "template:"+v.text
 	default:
 		v.refuse("write storage:name for an OS template, or a template's name or VMID", "%q is not a base", v.text)
 	}

@@ -10,17 +10,20 @@ import (
 // made. A collision is salted again, in key order. A clone that nobody came to
 // configure has addresses that Proxmox drew: DHCP was told of the derived ones.
 func (b *builder) assignMACs() {
-	taken := map[string]bool{} // beside the live ones
+	nics, fresh := 0, 0
+	for _, s := range b.sites {
+		nics += len(s.nics)
+		if !s.isLive {
+			fresh += len(s.nics)
+		}
+	}
+	taken := make(map[string]bool, fresh) // beside the live ones
 	for _, s := range b.sites {
 		for _, n := range s.nics {
 			if n.mac != "" {
 				taken[n.mac] = true
 			}
 		}
-	}
-	nics := 0
-	for _, s := range b.sites {
-		nics += len(s.nics)
 	}
 	all := make([]string, nics) // a piece for each
 	for _, s := range b.sites {

@@ -29,6 +29,7 @@ type machine struct {
 type spec struct {
 	cluster *cluster
 	attrs   inventory.Attrs // all but the name and the description
+	base    string          // the template that the machine is cloned from, or ""
 	nics    []nic
 	dhcp    string // authorise, reserve or none
 	ranges  []addressRange

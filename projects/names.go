@@ -31,7 +31,9 @@ func validHost(s string) bool { return len(s) <= 253 && hostLike.match(s) }
 // labels gives a pattern of host names its quicker way.
 func labels(p *pattern) *pattern {
 	p.plain = func(s string) bool {
-		for label := range strings.SplitSeq(s, ".") {
+		for more := true; more; {
+			var label string
+			label, s, more = strings.Cut(s, ".")
 			if len(label) > 63 || !spelled(label, "a-z0-9", "-") || label[len(label)-1] == '-' {
 				return false
 			}

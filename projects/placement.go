@@ -2,7 +2,6 @@ package projects
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -19,7 +18,9 @@ func (b *builder) assignNodes() {
 		if declared := s.attrs["node"]; declared != "" {
 			s.node = declared
 		}
-		addMemory(planned, s.cluster.name, s.node, s.attrs["memory"])
+		if s.node != "" {
+			addMemory(planned, s.cluster.name, s.node, s.attrs["memory"])
+		}
 	}
 	for _, r := range b.live.foreign {
 		addMemory(planned, r.Key.System(), r.Attrs["node"], r.Attrs["memory"])
@@ -30,7 +31,7 @@ func (b *builder) assignNodes() {
 		}
 		source, found := b.sourceOf(s, sources)
 		if !found {
-			b.refuse(s, suggest(s.base(), sourceNames(b.live.templates[s.cluster.name])), "cluster %s has no template %q", s.cluster.name, s.base())
+			b.refuse(s, suggest(s.base, sourceNames(b.live.templates[s.cluster.name])), "cluster %s has no template %q", s.cluster.name, s.base)
 		}
 		if s.node == "" && s.adopt == 0 && s.refused == "" {
 			b.place(s, planned[s.cluster.name], b.candidates(s, source, places))
@@ -131,8 +132,8 @@ func (b *builder) sources() map[source]*inventory.Resource {
 		if s.isLive {
 			continue
 		}
-		if base := s.base(); base != "" {
-			found[source{s.cluster.name, base}] = absent
+		if s.base != "" {
+			found[source{s.cluster.name, s.base}] = absent
 		}
 	}
 	if len(found) == 0 {
@@ -156,21 +157,11 @@ func (b *builder) sources() map[source]*inventory.Resource {
 // sourceOf is what a machine is cloned from. It is not missed where the cluster
 // has shown us no template at all.
 func (b *builder) sourceOf(s *site, all map[source]*inventory.Resource) (*inventory.Resource, bool) {
-	base := s.base()
-	r, wanted := all[source{s.cluster.name, base}]
+	r, wanted := all[source{s.cluster.name, s.base}]
 	if !wanted {
 		r = absent
 	}
-	return r, r != absent || base == "" || s.adopt != 0 || len(b.live.templates[s.cluster.name]) == 0
-}
-
-// base is the template that the machine is cloned from, or "".
-func (m *machine) base() string {
-	base, _ := strings.CutPrefix(m.attrs["create.base"], "template:")
-	if base == m.attrs["create.base"] {
-		return ""
-	}
-	return base
+	return r, r != absent || s.base == "" || s.adopt != 0 || len(b.live.templates[s.cluster.name]) == 0
 }
 
 func sourceNames(list []inventory.Resource) []string {

@@ -23,8 +23,30 @@ type inside struct {
 	places map[string]int // of the keys, where they are many
 }
 
-func newInside(keys int) *inside {
-	return &inside{keys: make([]string, 0, keys), list: make([]value, 0, keys)}
+// room is where the insides of many objects can stand. A campus is lists of
+// objects of few keys, and a few large pieces of memory for all of them cost less
+// than three small ones for each.
+type room struct {
+	insides []inside
+	keys    []string
+	values  []value
+	piece   int // for how many objects, or keys, room was made the last time
+}
+
+// inside is an empty one with room for some keys.
+func (r *room) inside(keys int) *inside {
+	if len(r.insides) == 0 {
+		r.piece = min(max(8, 2*r.piece), 512) // most files are small
+		r.insides = make([]inside, r.piece)
+	}
+	if len(r.keys) < keys {
+		n := max(keys, 2*r.piece)
+		r.keys, r.values = make([]string, n), make([]value, n)
+	}
+	in := &r.insides[0]
+	in.keys, in.list = r.keys[:0:keys], r.values[:0:keys]
+	r.insides, r.keys, r.values = r.insides[1:], r.keys[keys:], r.values[keys:]
+	return in
 }
 
 // manyKeys is how many keys are looked through one by one.

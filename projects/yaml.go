@@ -112,7 +112,7 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 }
 
 func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
-	v := value{place: place{f, n.Line, n.Column}, inside: newInside(len(n.Content) / 2)}
+	v := value{place: place{f, n.Line, n.Column}, inside: f.room.inside(len(n.Content) / 2)}
 	ok, before := true, keysBefore(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, at := n.Content[i].Value, place{f, n.Content[i].Line, n.Content[i].Column}

@@ -15,7 +15,7 @@ func BenchmarkThinking(b *testing.B) {
 	for name, s := range situations {
 		for _, n := range []int{1_000, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/guests=%d", name, n), func(b *testing.B) {
-				thinker := newThinker(b, n, s)
+				thinker, measure := newThinker(b, n, s), measuring(n)
 				costs := make([]cost, stages)
 				var whole, plain, nodes cost
 				for b.Loop() {

@@ -366,15 +366,12 @@ func (c cost) per(n int) string {
 	return fmt.Sprintf("%6.1f µs %6.1f kB", float64(c.cpu.Microseconds())/float64(n), float64(c.bytes)/float64(n)/1024)
 }
 
-// study thinks a campus through several times and gives the least cost of each
-// stage, of the whole, and of decoding alone.
-//
-// A small campus is thought through more often, each time as many guests in all:
-// once over a thousand would end before the garbage collector begins.
-func study(t *testing.T, n int, s situation) map[string]cost {
-	t.Helper()
-	repeat := max(1, 10_000/n)
-	measure := func(work func()) cost {
+// measuring measures work on some guests. A small campus is thought through more
+// often, as many guests in all: once over a thousand would end before the garbage
+// collector begins.
+func measuring(guests int) func(work func()) cost {
+	repeat := max(1, 10_000/guests)
+	return func(work func()) cost {
 		c := measure(func() {
 			for range repeat {
 				work()
@@ -382,6 +379,13 @@ func study(t *testing.T, n int, s situation) map[string]cost {
 		})
 		return cost{c.cpu / time.Duration(repeat), c.bytes / uint64(repeat)}
 	}
+}
+
+// study thinks a campus through several times and gives the least cost of each
+// stage, of the whole, and of decoding alone.
+func study(t *testing.T, n int, s situation) map[string]cost {
+	t.Helper()
+	measure := measuring(n)
 	thinker := newThinker(t, n, s)
 	costs := map[string][]cost{}
 	note := func(name string, c cost) { costs[name] = append(costs[name], c) }

@@ -51,7 +51,8 @@ func build(c *Config, log *slog.Logger) (r *reconciler.Reconciler, closing func(
 	}
 	return &reconciler.Reconciler{
 		Source: source, Systems: systems, Policy: policies.New(log), People: people, Guard: c.Guard, Log: log,
-		Notes: reconciler.NewNotes(filepath.Join(c.State, "notes.json")), Approvals: approvals(c), Approvers: c.Approvers, PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
+		Notes: reconciler.NewNotes(filepath.Join(c.State, "notes.json")), Approvals: approvals(c), Approvers: c.Approvers,
+		PublicURL: c.PublicURL, Grace: c.Grace, Paused: pauseFile(c.State).reason,
 	}, closing, nil
 }
 

@@ -46,14 +46,20 @@ func configParams(typ string, live rawConfig, want inventory.Attrs, only func(at
 			set["sockets"] = "1" // our cores are those of all sockets
 		}
 	}
-	keep, named := want["nets"]
-	if named && only("nets") {
-		remove = append(remove, unwantedNets(live, keep)...)
-	}
-	for _, net := range sortedKeys(nets) {
-		if named && !slices.Contains(strings.Split(keep, ","), net) {
-			continue
+	if keep, named := want["nets"]; named {
+		if only("nets") {
+			remove = append(remove, unwantedNets(live, keep)...)
 		}
+		kept := strings.Split(keep, ",")
+		maps.DeleteFunc(nets, func(net string, _ inventory.Attrs) bool { return !slices.Contains(kept, net) })
+	}
+	return set, append(remove, netParams(typ, live, nets, set)...)
+}
+
+// netParams sets what differs of the interfaces, and gives what is to be deleted
+// of their addresses.
+func netParams(typ string, live rawConfig, nets map[string]inventory.Attrs, set params) (remove []string) {
+	for _, net := range sortedKeys(nets) {
 		ipconfig := "ipconfig" + strings.TrimPrefix(net, "net")
 		value, addresses := buildNet(typ, live[net], live[ipconfig], nets[net])
 		if value != live[net] {
@@ -67,7 +73,7 @@ func configParams(typ string, live rawConfig, want inventory.Attrs, only func(at
 			set[ipconfig] = addresses
 		}
 	}
-	return set, remove
+	return remove
 }
 
 // configOption is what PVE calls an attribute, and its value there; "" for one

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/provost-dev/provost/inventory"
@@ -33,25 +34,36 @@ type Metrics struct {
 
 // NewMetrics makes counters in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		passes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "provost_passes_total", Help: "Passes that ended."}),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "provost_pass_seconds", Help: "How long passes took.",
-			Buckets: prometheus.ExponentialBuckets(0.125, 2, 14)}),
-		changes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_changes_total", Help: "Changes tried, by how they ended."}, []string{"kind", "action", "state"}),
-		blocked:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_blocked_changes", Help: "Changes that the last pass held back."}, []string{"gate"}),
-		declared: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_declared", Help: "Resources declared."}, []string{"kind"}),
-		drift:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_drift", Help: "Fields that the last pass found not as declared though no commit asked for that, those it corrected included."}, []string{"system", "kind", "field"}),
-		pending:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_restarts_pending", Help: "Running machines that take something at their next start only."}, []string{"system"}),
-		retired:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "provost_retired_machines", Help: "Machines that nothing declares any more, as the last pass found them: retiring, kept, undated (kept, and their mark names no day), due."}, []string{"system", "of", "stage"}),
-		problems: prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_declaration_errors", Help: "Errors in the declarations."}),
-		unread:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_unread_parts", Help: "Parts of live systems that could not be read."}),
-		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "provost_http_answers_total", Help: "HTTP requests, by what they were about and how they were answered."}, []string{"route", "code"}),
-		last:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "provost_last_pass_timestamp_seconds", Help: "When the last pass ended."}),
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	factory := promauto.With(registry)
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	m.registry.MustRegister(m.passes, m.seconds, m.changes, m.blocked, m.declared, m.drift, m.pending, m.retired, m.problems, m.unread, m.last, m.answers,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	gauge := func(name, help string) prometheus.Gauge {
+		return factory.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return factory.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	return &Metrics{
+		registry: registry,
+		passes:   factory.NewCounter(prometheus.CounterOpts{Name: "provost_passes_total", Help: "Passes that ended."}),
+		seconds: factory.NewHistogram(prometheus.HistogramOpts{Name: "provost_pass_seconds", Help: "How long passes took.",
+			Buckets: prometheus.ExponentialBuckets(0.125, 2, 14)}),
+		changes:  counters("provost_changes_total", "Changes tried, by how they ended.", "kind", "action", "state"),
+		blocked:  gauges("provost_blocked_changes", "Changes that the last pass held back.", "gate"),
+		declared: gauges("provost_declared", "Resources declared.", "kind"),
+		drift: gauges("provost_drift", "Fields that the last pass found not as declared though no commit asked for that, "+
+			"those it corrected included.", "system", "kind", "field"),
+		pending: gauges("provost_restarts_pending", "Running machines that take something at their next start only.", "system"),
+		retired: gauges("provost_retired_machines", "Machines that nothing declares any more, as the last pass found them: "+
+			"retiring, kept, undated (kept, and their mark names no day), due.", "system", "of", "stage"),
+		problems: gauge("provost_declaration_errors", "Errors in the declarations."),
+		unread:   gauge("provost_unread_parts", "Parts of live systems that could not be read."),
+		last:     gauge("provost_last_pass_timestamp_seconds", "When the last pass ended."),
+		answers:  counters("provost_http_answers_total", "HTTP requests, by what they were about and how they were answered.", "route", "code"),
+	}
 }
 
 // Show adds a figure that is asked for when somebody looks.

@@ -2,22 +2,26 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/provost-dev/provost/inventory"
 )
 
 // Trial says how to time a cluster.
 type Trial struct {
 	Template   string // VMID or name of a container template; "" takes the first
+	Machine    string // the same of a machine template, which there need not be; "off" takes none
 	OSTemplate string // "storage:prefix"; "" takes the newest there is
+	Backups    string // a storage for backups; "" takes Config.Backups, "off" none
 	Count      int    // how often each thing is timed, and how many are done at once; at least 3
-	Say        func(format string, args ...any)
+	// By names who times the cluster, in the marks of the guests. Whoever uses it sees
+	// to it that there is one such run at a time: what an earlier one left is deleted.
+	By  string
+	Say func(format string, args ...any)
 }
+
+// off in a Trial is what is not to be used.
+const off = "off"
 
 // Timings are what things took. Each was begun when nothing else went on, but
 // for those that are called Many: these were begun Count at once. The time of a
@@ -38,7 +42,32 @@ type Timings struct {
 	Linked                                       []time.Duration // linked clones of it; none where the storage cannot
 	Destroy                                      []time.Duration
 	Small, Large                                 float64
+
+	// Of these, all or some may be empty: then Untimed says why.
+	Bulk                    Batch           // starts by one request; Began is when it was answered
+	Machine                 []time.Duration // linked clones of a machine template
+	Snapshot, Migrate       []time.Duration // of a container that stands still; migrations on shared storage
+	Backup, BackupCopy      []time.Duration // of Small and of Large bytes
+	Restore, RestoreCopy    []time.Duration // from these
+	Connections, FilesReads []time.Duration // over SSH; a read of all files is of one connection
+	Files                   int             // of guests that were read
+	Untimed                 map[Thing]string
 }
+
+// Thing is what a cluster may not have, or a token not be allowed to use.
+type Thing string
+
+// What is timed where it can be.
+const (
+	BulkStarts   Thing = "starts by one request"
+	Snapshots    Thing = "snapshots"
+	Migrations   Thing = "migrations"
+	LinkedClones Thing = "linked clones of the container template"
+	Machines     Thing = "linked clones of a machine template"
+	Backups      Thing = "backups"
+	BackupCopies Thing = "backups of the template's size"
+	FilesOverSSH Thing = "files over SSH"
+)
 
 // Batch is tasks that were begun at once, as far as that can be.
 type Batch struct {
@@ -46,133 +75,113 @@ type Batch struct {
 	Took  []time.Duration
 }
 
-// trialKind is the kind in the marks of guests that only serve to time a cluster.
-const trialKind = "trial"
-
-// trial is one run. All its guests stand on one node.
+// trial is one run. All its guests stand on one node, but for migrations.
 type trial struct {
 	Trial
-	c     *Cluster
-	t     Timings
-	first int      // VMID
-	image string   // volume ID of the OS template
-	from  template // what is cloned
+	c       *Cluster
+	t       Timings
+	first   int      // VMID
+	image   string   // volume ID of the OS template
+	from    template // what is cloned
+	machine template // the same of a machine; none without a VMID
+	vault   store    // for backups; none without a name
+	rights  privileges
 }
 
-// Time times what a cluster takes for each thing, with containers of its own. They
-// stand in Config.Trials, where nothing else may be; they carry a mark, so that
-// whoever finds one knows it, and are deleted in the end, whatever the end is.
-// A daemon that works on the cluster meanwhile spoils the figures.
-func (c *Cluster) Time(ctx context.Context, opts Trial) (t Timings, err error) {
-	tr := &trial{Trial: opts, c: c}
-	if err := tr.prepare(ctx); err != nil {
-		return t, fmt.Errorf("cannot time cluster %s: %w", c.name, err)
+// leftOut says why something is left out. The others are timed all the same.
+type leftOut string
+
+func (l leftOut) Error() string { return string(l) }
+
+// step times one sort of thing and says in a few words what came of it.
+type step struct {
+	what string
+	do   func(context.Context) (string, error)
+	// thing is what may fail without spoiling the rest; "" for what everything needs.
+	thing Thing
+}
+
+func (t *trial) steps() []step {
+	return []step{
+		{what: "requests", do: t.timeReads},
+		{what: "creations", do: t.timeCreations},
+		{what: "starts and stops", do: t.timePower},
+		{what: string(BulkStarts), do: t.timeBulk, thing: BulkStarts},
+		{what: string(Snapshots), do: t.timeSnapshots, thing: Snapshots},
+		{what: string(Migrations), do: t.timeMigrations, thing: Migrations},
+		{what: "clones of small disks", do: t.timeClones},
+		{what: "full clones of the template", do: t.timeCopies},
+		{what: string(LinkedClones), do: t.timeLinked, thing: LinkedClones},
+		{what: string(Machines), do: t.timeMachines, thing: Machines},
+		{what: string(Backups), do: t.timeBackups, thing: Backups},
+		{what: string(BackupCopies), do: t.timeBackupCopies, thing: BackupCopies},
+		{what: string(FilesOverSSH), do: t.timeFiles, thing: FilesOverSSH},
+	}
+}
+
+// Time times what a cluster takes for each thing, with guests of its own. They
+// stand in Config.Trials, where nothing else may be; they and their backups carry a
+// mark, so that whoever finds one knows it, and are deleted in the end, whatever the
+// end is. A daemon that works on the cluster meanwhile spoils the figures.
+func (c *Cluster) Time(ctx context.Context, opts Trial) (_ Timings, err error) {
+	t := &trial{Trial: opts, c: c, t: Timings{Untimed: map[Thing]string{}}}
+	if err := t.prepare(ctx); err != nil {
+		return t.t, fmt.Errorf("cannot time cluster %s: %w", c.name, err)
 	}
 	defer func() {
-		if clearErr := tr.clear(ctx); clearErr != nil && err == nil {
-			err = clearErr
+		if clearErr := t.clear(ctx); clearErr != nil {
+			err = errors.Join(err, clearErr)
 		}
 	}()
-	for _, step := range []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"reads", tr.timeReads},
-		{"creations", tr.timeCreations},
-		{"starts and stops", tr.timePower},
-		{"clones of small disks", tr.timeClones},
-		{"clones of the template", tr.timeCopies},
-	} {
-		began := time.Now()
-		if err := step.do(ctx); err != nil {
-			return tr.t, fmt.Errorf("cannot time %s: %w", step.what, err)
+	steps := t.steps()
+	for i, s := range steps {
+		t.Say("%d/%d %s …", i+1, len(steps), s.what)
+		if err := t.take(ctx, s); err != nil {
+			return t.t, err
 		}
-		tr.Say("%s timed in %s", step.what, time.Since(began).Round(100*time.Millisecond))
 	}
-	return tr.t, nil
+	return t.t, nil
 }
 
-// prepare finds what to make containers of, and makes sure of the range.
-func (t *trial) prepare(ctx context.Context) error {
-	if t.Count < 3 {
-		return fmt.Errorf("count: %d is not at least 3", t.Count)
-	}
-	listing, err := t.c.List(ctx)
-	if err != nil {
-		return err
-	}
-	first, last, err := vmidRange("trials", t.c.cfg.Trials)
-	if err != nil {
-		return err
-	}
-	if last-first+1 < 2*t.Count {
-		return fmt.Errorf("trials: %s has no room for %d guests", t.c.cfg.Trials, 2*t.Count)
-	}
-	v := t.c.look()
-	for n := first; n <= last; n++ {
-		if vmid := strconv.Itoa(n); v.taken[vmid] {
-			return fmt.Errorf("VMID %s is in use, and %s (trials:) must be free; what an earlier run left is deleted by --clean", vmid, t.c.cfg.Trials)
+// take makes a step. What only it needs may be missing or fail; then what it was
+// about to make must not be in the way of the next.
+func (t *trial) take(ctx context.Context, s step) error {
+	result, err := s.do(ctx)
+	switch why := leftOut(""); {
+	case err == nil:
+		t.Say("    %s", result)
+		return nil
+	case ctx.Err() != nil || s.thing == "":
+		return fmt.Errorf("cannot time %s: %w", s.what, err)
+	case errors.As(err, &why):
+	default:
+		if err := t.tidy(ctx); err != nil {
+			return fmt.Errorf("cannot go on after %s: %w", s.what, err)
 		}
 	}
-	t.first = first
-	if t.from, err = v.trialTemplate(t.Template); err != nil {
-		return err
-	}
-	if t.image, err = t.chooseOSTemplate(ctx, v); err != nil {
-		return err
-	}
-	t.t.Node, t.t.Storage, t.t.Template, t.t.OSTemplate, t.t.Count = t.from.node, t.from.storage, t.from.vmid, t.image, t.Count
-	t.t.SharedStorage = v.shared(t.from.node, t.from.storage)
-	t.t.Small, t.t.Large = gib, t.from.disk*gib
-	for _, r := range listing.Items {
-		if r.Key == t.c.key(inventory.KindNode, t.from.node) {
-			t.t.Cores = number(r.Attrs["cores"])
-		}
-	}
-	t.Say("timing node %s and storage %s, with template %s (%s GiB) and %s", t.t.Node, t.t.Storage, t.from.vmid, formatGiB(t.from.disk), t.image)
+	t.t.Untimed[s.thing] = err.Error()
+	t.Say("    not timed: %v", err)
 	return nil
 }
 
-func (v view) trialTemplate(want string) (template, error) {
-	var all []string
-	for _, t := range v.templates {
-		if t.typ != typeLXC {
-			continue
-		}
-		if want == "" || t.vmid == want || t.name == want {
-			if t.disk < 2 {
-				return template{}, fmt.Errorf("template %s is of %s GiB: one of at least 2 is needed, to tell copying from the rest", t.vmid, formatGiB(t.disk))
-			}
-			return t, nil
-		}
-		all = append(all, t.vmid+" ("+t.name+")")
-	}
-	if want == "" {
-		return template{}, fmt.Errorf("there is no container template to clone")
-	}
-	return template{}, fmt.Errorf("there is no container template %q; there are %s", want, strings.Join(all, ", "))
+// told is a result in words.
+func told(alone []time.Duration) string {
+	return fmt.Sprintf("%s alone", meanOf(alone))
 }
 
-// chooseOSTemplate takes the one that was named or else the last of the first
-// storage that has any.
-func (t *trial) chooseOSTemplate(ctx context.Context, v view) (string, error) {
-	node := t.from.node
-	if t.OSTemplate != "" {
-		storage, prefix, _ := strings.Cut(t.OSTemplate, ":")
-		images, err := t.c.images(ctx, node, storage)
-		if err != nil {
-			return "", err
-		}
-		return chooseImage(images, strings.TrimPrefix(prefix, "vztmpl/"))
+func toldMany(alone []time.Duration, many Batch) string {
+	return fmt.Sprintf("%s, %s with %d at once", told(alone), meanOf(many.Took), len(many.Took))
+}
+
+func meanOf(samples []time.Duration) time.Duration {
+	var sum time.Duration
+	for _, d := range samples {
+		sum += d
 	}
-	for _, place := range sortedKeys(v.storages) {
-		storage, here := strings.CutPrefix(place, node+"/")
-		if !here {
-			continue
-		}
-		if images, err := t.c.images(ctx, node, storage); err == nil && len(images) > 0 {
-			return slices.Max(images), nil
-		}
+	mean := sum / time.Duration(max(1, len(samples)))
+	unit := time.Microsecond
+	for mean >= 1000*unit {
+		unit *= 10
 	}
-	return "", fmt.Errorf("there is no OS template on node %s", node)
+	return mean.Round(unit)
 }

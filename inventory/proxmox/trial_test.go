@@ -20,6 +20,8 @@ func (r *rig) time(ctx context.Context, t *testing.T) (Timings, error) {
 	return r.open(t).Time(ctx, Trial{Template: "9000", Count: 3, Say: func(string, ...any) {}})
 }
 
+func trialText(c *Cluster, vmid string) string { return c.trialMark(vmid, "here").String() }
+
 // foreignToTrials is a digest of all that no trial made.
 func (r *rig) foreignToTrials() string {
 	return r.sim.Digest(func(g pvesim.Guest) bool { return g.VMID != 9000 && (g.VMID < 990001000 || g.VMID > 990001099) })
@@ -80,18 +82,18 @@ func TestWhatACrashedTrialLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add(990001000, "running", c.trialText("990001000"))
-	add(990001007, "stopped", c.trialText("990001007"))
-	add(990001008, "stopped", c.trialText("990001007"))
-	add(990001009, "stopped", strings.Replace(c.trialText("990001009"), "campus=isima", "campus=elsewhere", 1))
+	add(990001000, "running", trialText(c, "990001000"))
+	add(990001007, "stopped", trialText(c, "990001007"))
+	add(990001008, "stopped", trialText(c, "990001007"))
+	add(990001009, "stopped", strings.Replace(trialText(c, "990001009"), "campus=isima", "campus=elsewhere", 1))
 	add(990001010, "stopped", "made by hand")
 	items := list(t, c)
 	if why := items["cri/foreign/990001000"].Attrs["why"]; !strings.Contains(why, "cri/trial/990001000") {
 		t.Errorf("a listing says %q of it", why)
 	}
-	n, err := r.open(t).ClearTrials(t.Context())
-	if err != nil || n != 2 {
-		t.Errorf("%d deleted: %v", n, err)
+	left, err := r.open(t).ClearTrials(t.Context())
+	if err != nil || left != "2 guests and 0 backups" {
+		t.Errorf("%s deleted: %v", left, err)
 	}
 	for vmid, want := range map[int]bool{990001000: false, 990001007: false, 990001008: true, 990001009: true, 990001010: true, 500: true, 9000: true} {
 		if _, stands := r.sim.Guest(vmid); stands != want {

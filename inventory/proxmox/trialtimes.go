@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,13 +21,17 @@ const (
 
 // timeReads times requests while nothing is there yet; [trial.timeLists] goes on
 // when there is more to list.
-func (t *trial) timeReads(ctx context.Context) error {
+func (t *trial) timeReads(ctx context.Context) (string, error) {
 	at := t.from.path()
-	return t.readAll(ctx, []reading{
+	err := t.readAll(ctx, []reading{
 		{&t.t.Reads, at + "/config"}, {&t.t.Reads, "/version"}, {&t.t.Reads, "/cluster/tasks"},
 		{&t.t.WorkerReads, at + "/status/current"},
 		{&t.t.TaskLists, "/nodes/" + t.from.node + "/tasks?limit=5"},
 	})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %s where a worker answers", slices.Min(t.t.Reads), slices.Min(t.t.WorkerReads)), nil
 }
 
 type reading struct {
@@ -68,32 +73,32 @@ func (t *trial) lists(ctx context.Context) (guests, volumes time.Duration, err e
 
 // timeCreations leaves Count containers. By how much longer listings take with
 // them tells what each costs.
-func (t *trial) timeCreations(ctx context.Context) (err error) {
+func (t *trial) timeCreations(ctx context.Context) (string, error) {
 	guests, volumes, err := t.lists(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	all := t.numbers(0)
 	if t.t.CreateMany, err = t.many(ctx, all, t.create); err != nil {
-		return err
+		return "", err
 	}
 	more, moreVolumes, err := t.lists(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	t.t.PerGuest = max(0, more-guests) / time.Duration(t.Count)
 	t.t.PerVolume = max(0, moreVolumes-volumes) / time.Duration(t.Count)
 	for _, i := range all {
-		if err := t.destroyTimed(ctx, i); err != nil {
-			return err
+		if err := t.destroyTimed(ctx, t.ref(i)); err != nil {
+			return "", err
 		}
 	}
 	for _, i := range all {
 		if err := t.alone(ctx, &t.t.Create, func() (upid, error) { return t.create(ctx, i) }); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return t.timeWrites(ctx)
+	return toldMany(t.t.Create, t.t.CreateMany), t.timeWrites(ctx)
 }
 
 func (t *trial) timeWrites(ctx context.Context) error {
@@ -114,78 +119,90 @@ func (t *trial) timeWrites(ctx context.Context) error {
 	return nil
 }
 
-func (t *trial) timePower(ctx context.Context) (err error) {
-	power := func(what string) func(context.Context, int) (upid, error) {
-		return func(ctx context.Context, i int) (upid, error) {
-			return t.c.api.post(ctx, t.ref(i).path()+"/status/"+what, nil)
-		}
-	}
-	start, stop := power("start"), power("stop")
+func (t *trial) start(ctx context.Context, i int) (upid, error) {
+	return t.c.api.post(ctx, t.ref(i).path()+"/status/start", nil)
+}
+
+func (t *trial) stop(ctx context.Context, i int) (upid, error) {
+	return t.c.api.post(ctx, t.ref(i).path()+"/status/stop", nil)
+}
+
+func (t *trial) timePower(ctx context.Context) (result string, err error) {
 	all := t.numbers(0)
 	for _, i := range all {
-		if err := t.alone(ctx, &t.t.Start, func() (upid, error) { return start(ctx, i) }); err != nil {
-			return err
+		if err := t.alone(ctx, &t.t.Start, func() (upid, error) { return t.start(ctx, i) }); err != nil {
+			return "", err
 		}
-		if err := t.alone(ctx, &t.t.Stop, func() (upid, error) { return stop(ctx, i) }); err != nil {
-			return err
+		if err := t.alone(ctx, &t.t.Stop, func() (upid, error) { return t.stop(ctx, i) }); err != nil {
+			return "", err
 		}
 	}
-	if t.t.StartMany, err = t.many(ctx, all, start); err != nil {
-		return err
+	if t.t.StartMany, err = t.many(ctx, all, t.start); err != nil {
+		return "", err
 	}
-	t.t.StopMany, err = t.many(ctx, all, stop)
-	return err
+	if t.t.StopMany, err = t.many(ctx, all, t.stop); err != nil {
+		return "", err
+	}
+	return "starts " + toldMany(t.t.Start, t.t.StartMany) + "; stops " + toldMany(t.t.Stop, t.t.StopMany), nil
 }
 
 // timeClones clones each container at once, since a clone locks its source, and
 // then one after another.
-func (t *trial) timeClones(ctx context.Context) (err error) {
+func (t *trial) timeClones(ctx context.Context) (result string, err error) {
 	clone := func(ctx context.Context, i int) (upid, error) { return t.clone(ctx, t.ref(i-t.Count), i, "1") }
 	all := t.numbers(t.Count)
 	if t.t.CloneMany, err = t.many(ctx, all, clone); err != nil {
-		return err
+		return "", err
 	}
 	for _, i := range all {
-		if err := t.destroyTimed(ctx, i); err != nil {
-			return err
+		if err := t.destroyTimed(ctx, t.ref(i)); err != nil {
+			return "", err
 		}
 	}
 	for _, i := range all {
-		if err := t.alone(ctx, &t.t.Clone, func() (upid, error) { return clone(ctx, i) }); err != nil {
-			return err
+		if err := t.cloneTimed(ctx, &t.t.Clone, t.ref(i-t.Count), i, "1"); err != nil {
+			return "", err
 		}
-		if err := t.destroyTimed(ctx, i); err != nil {
+	}
+	return toldMany(t.t.Clone, t.t.CloneMany), nil
+}
+
+// timeCopies clones the template fully.
+func (t *trial) timeCopies(ctx context.Context) (string, error) {
+	err := t.repeat(&t.t.Copy, func() error { return t.cloneTimed(ctx, &t.t.Copy, t.from.ref, t.Count, "1") })
+	return told(t.t.Copy), err
+}
+
+// timeLinked clones it linked, where the storage can.
+func (t *trial) timeLinked(ctx context.Context) (string, error) {
+	err := t.repeat(&t.t.Linked, func() error { return t.cloneTimed(ctx, &t.t.Linked, t.from.ref, t.Count, "0") })
+	return told(t.t.Linked), withoutLinks(err, t.from.storage)
+}
+
+// withoutLinks is why linked clones are not timed where a storage has none.
+func withoutLinks(err error, storage string) error {
+	if says(err, "linked clone feature", "not available", "not supported") {
+		return leftOut("storage " + storage + " has no linked clones")
+	}
+	return err
+}
+
+// repeat has something done until it was timed often enough.
+func (t *trial) repeat(timed *[]time.Duration, do func() error) error {
+	for began := time.Now(); len(*timed) < t.Count && (len(*timed) < leastSamples || time.Since(began) < enoughOnTask); {
+		if err := do(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// timeCopies clones the template, fully and linked.
-func (t *trial) timeCopies(ctx context.Context) error {
-	for _, how := range []struct {
-		into *[]time.Duration
-		full string
-	}{{&t.t.Copy, "1"}, {&t.t.Linked, "0"}} {
-		began := time.Now()
-		for _, i := range t.numbers(t.Count) {
-			if len(*how.into) >= leastSamples && time.Since(began) > enoughOnTask {
-				break
-			}
-			err := t.alone(ctx, how.into, func() (upid, error) { return t.clone(ctx, t.from.ref, i, how.full) })
-			if how.full == "0" && says(err, "linked clone feature", "not available", "not supported") {
-				t.Say("storage %s has no linked clones", t.from.storage)
-				break
-			}
-			if err != nil {
-				return err
-			}
-			if err := t.destroyTimed(ctx, i); err != nil {
-				return err
-			}
-		}
+// cloneTimed times a clone, and the deletion of it.
+func (t *trial) cloneTimed(ctx context.Context, into *[]time.Duration, source ref, i int, full string) error {
+	if err := t.alone(ctx, into, func() (upid, error) { return t.clone(ctx, source, i, full) }); err != nil {
+		return err
 	}
-	return nil
+	return t.destroyTimed(ctx, ref{vmid: t.vmid(i), typ: source.typ, node: source.node})
 }
 
 // numbers are Count of the range, from the first on.
@@ -197,9 +214,12 @@ func (t *trial) numbers(first int) []int {
 	return list
 }
 
-func (t *trial) destroyTimed(ctx context.Context, i int) error {
-	return t.alone(ctx, &t.t.Destroy, func() (upid, error) { return t.destroy(ctx, i) })
+func (t *trial) destroyTimed(ctx context.Context, r ref) error {
+	return t.alone(ctx, &t.t.Destroy, func() (upid, error) { return t.destroy(ctx, r) })
 }
+
+// long is what a task takes that a person who waits is told of.
+const long = 15 * time.Second
 
 // alone times one task with nothing beside it.
 func (t *trial) alone(ctx context.Context, into *[]time.Duration, post func() (upid, error)) error {
@@ -211,6 +231,9 @@ func (t *trial) alone(ctx context.Context, into *[]time.Duration, post func() (u
 	t.t.Posts = append(t.t.Posts, time.Since(sent))
 	took, err := t.follow(ctx, []follower{{u, time.Now()}})
 	*into = append(*into, took...)
+	if err == nil && took[0] >= long {
+		t.Say("    one took %s", took[0].Round(time.Second))
+	}
 	return err
 }
 
@@ -245,37 +268,58 @@ type follower struct {
 	at   time.Time
 }
 
-// follow asks for each task in turn until it has ended, more often than anybody
-// should who does not measure. A task's end is taken to be half way between the
-// last answer that did not know it and the one that did.
+// follow waits until all tasks have ended and says what each took.
 func (t *trial) follow(ctx context.Context, tasks []follower) ([]time.Duration, error) {
-	took := make([]time.Duration, len(tasks))
-	last := make([]time.Time, len(tasks))
-	for i, task := range tasks {
-		last[i] = task.at
-	}
-	for open, began := len(tasks), time.Now(); open > 0; {
-		for i, task := range tasks {
-			if took[i] > 0 {
-				continue
-			}
-			exit, done, err := t.c.poll(ctx, task.upid)
-			now := time.Now()
-			switch {
-			case err != nil:
-				return nil, err
-			case !done:
-				last[i] = now
-			case !endedWell(exit):
-				return nil, &taskError{upid: task.upid, exit: exit}
-			default:
-				took[i] = max(last[i].Add(now.Sub(last[i])/2).Sub(task.at), 1)
-				open--
-			}
-		}
-		if err := sleep(ctx, min(max(time.Since(began)/100, 2*time.Millisecond), time.Second)); err != nil {
+	c := t.chase()
+	c.add(tasks...)
+	for c.open > 0 {
+		if err := c.look(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return took, nil
+	return c.took, nil
+}
+
+// chase asks for each of some tasks in turn until it has ended, more often than
+// anybody should who does not measure. A task's end is taken to be half way between
+// the last answer that did not know it and the one that did.
+type chase struct {
+	c     *Cluster
+	began time.Time
+	tasks []follower
+	last  []time.Time // when each was last seen at work
+	took  []time.Duration
+	open  int
+}
+
+func (t *trial) chase() *chase { return &chase{c: t.c, began: time.Now()} }
+
+func (c *chase) add(tasks ...follower) {
+	for _, task := range tasks {
+		c.tasks, c.last, c.took = append(c.tasks, task), append(c.last, task.at), append(c.took, 0)
+		c.open++
+	}
+}
+
+// look asks for each that is open, and pauses.
+func (c *chase) look(ctx context.Context) error {
+	for i, task := range c.tasks {
+		if c.took[i] > 0 {
+			continue
+		}
+		exit, done, err := c.c.poll(ctx, task.upid)
+		now := time.Now()
+		switch {
+		case err != nil:
+			return err
+		case !done:
+			c.last[i] = now
+		case !endedWell(exit):
+			return &taskError{upid: task.upid, exit: exit, log: c.c.taskLog(ctx, task.upid)}
+		default:
+			c.took[i] = max(c.last[i].Add(now.Sub(c.last[i])/2).Sub(task.at), 1)
+			c.open--
+		}
+	}
+	return sleep(ctx, min(max(time.Since(c.began)/100, 2*time.Millisecond), time.Second))
 }

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -97,6 +98,7 @@ func (c *Cluster) lookAtTasks(ctx context.Context) {
 	for _, wait := range unseen {
 		c.askFor(ctx, wait)
 	}
+	c.lookAtNodes(ctx)
 }
 
 // tellAll gives back those whose task the answer does not show.
@@ -106,7 +108,7 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	w.last = now
-	if err == nil {
+	if err == nil && len(seen.silent) == 0 {
 		w.failing = 0
 	} else {
 		w.failing++
@@ -117,13 +119,19 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 		w.recognise(wait, seen)
 		exit, ended := seen.ends[wait.upid]
 		_, over := seen.ends[wait.bulk]
+		missed := cmp.Or(err, seen.silent[wait.task().node()])
+		if missed == nil || ended {
+			wait.missed = 0
+		} else {
+			wait.missed++
+		}
 		switch {
-		case err != nil && w.failing > pollErrors:
-			c.tell(wait, ending{err: err})
-		case err != nil:
 		case ended:
 			wait.lesson.logged, wait.lesson.inLog = seen.took[wait.upid], true
 			c.tell(wait, ending{exit: exit})
+		case wait.missed > pollErrors:
+			c.tell(wait, ending{err: missed})
+		case missed != nil:
 		case seen.running[wait.upid]:
 			working = append(working, wait)
 		case wait.upid != "":

@@ -22,6 +22,7 @@ type tasksSeen struct {
 	running map[upid]bool
 	took    map[upid]time.Duration // of those that have ended, to a second
 	starts  map[string][]upid      // of guests, by VMID
+	silent  map[string]error       // nodes that did not answer
 }
 
 func (s *tasksSeen) add(lines []task) {
@@ -40,9 +41,10 @@ func (s *tasksSeen) add(lines []task) {
 	}
 }
 
-// readTasks reads what tells how each task stands that somebody waits for.
+// readTasks reads what tells how each task stands that somebody waits for. A node
+// that does not answer keeps nobody from hearing of the tasks of others.
 func (c *Cluster) readTasks(ctx context.Context, waits []*waiting) (tasksSeen, error) {
-	seen := tasksSeen{ends: map[upid]string{}, running: map[upid]bool{}, took: map[upid]time.Duration{}, starts: map[string][]upid{}}
+	seen := tasksSeen{ends: map[upid]string{}, running: map[upid]bool{}, took: map[upid]time.Duration{}, starts: map[string][]upid{}, silent: map[string]error{}}
 	nodes := map[string]bool{}
 	for _, wait := range waits {
 		nodes[wait.task().node()] = true
@@ -66,7 +68,8 @@ func (c *Cluster) readTasks(ctx context.Context, waits []*waiting) (tasksSeen, e
 		var lines []task
 		path := fmt.Sprintf("/nodes/%s/tasks?source=all&limit=500&since=%d", node, since)
 		if _, err := c.api.get(ctx, path, &lines); err != nil {
-			return seen, err
+			seen.silent[node] = err
+			continue
 		}
 		c.noteDestroyed(lines)
 		seen.add(lines)

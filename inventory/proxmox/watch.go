@@ -22,6 +22,7 @@ type watcher struct {
 	last    time.Time          // of the last answer
 	failing int                // requests in a row without an answer
 	starts  map[string]upid    // by VMID, the last task of a bulk start that was seen to start it
+	nodes   time.Time          // of the last look at the nodes
 }
 
 // waiting is one who waits for a task.
@@ -31,6 +32,8 @@ type waiting struct {
 	guest  ref  // whom it starts
 	lesson *lesson
 	floor  time.Time // no look before
+	missed int       // looks in a row that could not tell
+	since  time.Time // it waits
 	// leisurely: nobody waits for it who could go on.
 	leisurely bool
 	ended     chan ending // has room for one
@@ -81,7 +84,7 @@ func startOf(r ref) upid {
 
 // await waits for a task of that name, or of the kind that it says.
 func (c *Cluster) await(ctx context.Context, me *waiting, name upid) error {
-	me.ended = make(chan ending, 1)
+	me.ended, me.since = make(chan ending, 1), time.Now()
 	shown := me.task()
 	c.follow(me, name)
 	defer c.leave(me)

@@ -85,8 +85,9 @@ type node struct {
 	https   *endpoint
 	ssh     *endpoint
 	booted  time.Time
-	workers chan struct{} // pvedaemon's three workers
-	recent  []*task       // what it last told the cluster of its tasks
+	workers chan struct{}    // pvedaemon's three workers
+	recent  []*task          // what it last told the cluster of its tasks
+	last    []map[string]any // what of that the cluster has while it is down
 	log     taskLog
 }
 

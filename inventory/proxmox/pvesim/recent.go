@@ -62,11 +62,24 @@ func (k *call) getClusterTasks() (any, error) {
 	all := k.c.can(k.who, "/", "Sys.Audit")
 	rows := []map[string]any{}
 	for _, n := range k.c.nodes {
-		for _, t := range n.shown() {
-			if all || t.who.user == k.who.name {
-				rows = append(rows, t.recentLine())
+		for _, line := range n.told() {
+			if all || line["user"] == k.who.name {
+				rows = append(rows, line)
 			}
 		}
 	}
 	return rows, nil
+}
+
+// told are the lines of a node's list as the cluster has them: of one that is off
+// the network, as they were before. Whoever ran then seems to run for ever. [src]
+func (n *node) told() []map[string]any {
+	if n.down {
+		return n.last
+	}
+	lines := []map[string]any{}
+	for _, t := range n.shown() {
+		lines = append(lines, t.recentLine())
+	}
+	return lines
 }

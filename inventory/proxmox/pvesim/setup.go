@@ -159,6 +159,9 @@ func (c *Cluster) setDown(name string, down bool) {
 	if n == nil {
 		return
 	}
+	if !n.down {
+		n.last = n.told()
+	}
 	n.down = down
 	for _, g := range c.guests {
 		if g.node == n && down {

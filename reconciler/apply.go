@@ -101,7 +101,8 @@ type answer struct {
 // newWalk has room for some tasks: a plan may have tens of thousands.
 func newWalk(r *Reconciler, tasks int) *walk {
 	return &walk{
-		r: r, tasks: make([]*task, 0, tasks), room: make([]task, tasks), lanes: map[string]*lane{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
+		r: r, tasks: make([]*task, 0, tasks), room: make([]task, tasks),
+		lanes: map[string]*lane{}, coming: map[string]int{}, held: map[string]int{}, widths: map[string]int{}, partial: map[string]bool{},
 		answers: make(chan answer), events: make(chan inventory.Event),
 	}
 }
@@ -132,16 +133,7 @@ func (w *walk) run(ctx context.Context) {
 	over, end := graceful(ctx, grace+lastWord)
 	defer end()
 	w.over, w.stopped = over.Done(), func() bool { return w.halt(ctx) }
-	w.link()
-	w.measure()
-	for _, t := range w.tasks {
-		switch {
-		case t.finished:
-			w.release(t)
-		case t.waits == 0:
-			w.makeReady(t)
-		}
-	}
+	w.prepare()
 	stopped, yield := ctx.Done(), w.desk.yielding()
 	var next time.Time // at which a retry falls due
 	for again := true; ; {
@@ -181,6 +173,20 @@ func (w *walk) run(ctx context.Context) {
 	}
 	w.abandon()
 	w.tell()
+}
+
+// prepare finds out what waits for what, and queues what waits for nothing.
+func (w *walk) prepare() {
+	w.link()
+	w.measure()
+	for _, t := range w.tasks {
+		switch {
+		case t.finished:
+			w.release(t)
+		case t.waits == 0:
+			w.makeReady(t)
+		}
+	}
 }
 
 // halt looks whether something keeps more from being started. It is asked before
@@ -239,7 +245,7 @@ func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
 		if !pause.Stop {
 			t.due = time.Now().Add(pause.Wait)
 			w.pausing = append(w.pausing, t)
-			log.Info("change tried again", "in", pause.Wait, "error", o.Error)
+			log.Info("change tried again", "after", pause.Wait, "error", o.Error)
 			return
 		}
 		fallthrough

@@ -8,7 +8,7 @@
 //
 // Each live system is a package below this one that lists its resources and
 // applies a [Change]. To add one: a folder, a call of the conformance suite in
-// inventory/systemtest, and a line in the constructor map of cmd/provost.
+// inventory/systemtest, and a case in SystemConfig.open of cmd/provost.
 //
 // The package refuses to do anything: it holds data and no connection.
 //

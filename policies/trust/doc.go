@@ -14,7 +14,7 @@
 // that step: from the branch a request asks to be merged into, from the last
 // commit that was believed. So no step can admit itself.
 //
-// To let a rule say more, add a key to rule.read or signersReader.rule and to the JSON
+// To let a rule say more, add a key to readRule or signersReader.rule and to the JSON
 // Schema beside it, and judge it in [Owners.Trespasses] or [Signers.Object].
 //
 // The package refuses to do I/O, to look at a clock, to take an author's name

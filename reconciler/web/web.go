@@ -2,7 +2,7 @@
 // daemon: its health, its metrics, the badge of the campus or of one cohort or
 // project, and a page for each pass. It also mounts the webhook.
 //
-// To add a page, add a route in [Handler] and a template beside page.html.
+// To add a page, add a route in [Handler] and a template in page.html.
 // The package refuses to change anything: every page is read-only, the webhook does
 // no more than ask for a pass, and a login makes a cookie.
 package web

@@ -53,6 +53,7 @@ type Proposal struct {
 	Tree    projects.Tree // the target branch's tree plus the files that the request changed
 	Changed []string      // paths that the request adds, changes or removes
 	Problem string        // why there is no tree: "rebase: projects/a.yaml changed on both sides"
+	Unread  bool          // it is open, and what is in it could not be read this time
 }
 
 // Witness is a Source that knows who has approved a proposal. It is asked in
@@ -78,7 +79,8 @@ const (
 	StatusRunning StatusState = "running"
 	StatusSuccess StatusState = "success"
 	StatusFailed  StatusState = "failed"
-	// StatusCanceled is of what a newer commit took over.
+	// StatusCanceled is of what a newer commit took over, or nobody asks for any more.
+	// It takes the place of what is pending or running, and of no verdict.
 	StatusCanceled StatusState = "canceled"
 )
 

@@ -60,13 +60,15 @@ func (r *Reconciler) desk(pass *Pass, base Snapshot, campus *projects.Campus, li
 	return d
 }
 
-// open begins to answer.
+// open begins to answer. Who has pushed while the pass was reading is heard before
+// anything of it begins.
 func (d *desk) open(ctx context.Context) {
 	if d == nil {
 		return
 	}
 	ctx, d.end = context.WithCancel(ctx)
 	d.earliest = time.Now().Add(d.r.wound)
+	d.guarded(func() { d.follow(ctx) })
 	go d.attend(ctx)
 }
 
@@ -125,12 +127,24 @@ func (d *desk) attend(ctx context.Context) {
 			d.r.called = true
 		case <-time.After(d.r.interval):
 		}
-		d.r.guarded("answering while a pass applies", func() { d.look(ctx) }) //nolint:errcheck // it is logged, and the next look may do better
+		d.guarded(func() { d.look(ctx) })
 	}
+}
+
+// guarded survives what it breaks over: that is logged, and the next look may do better.
+func (d *desk) guarded(look func()) {
+	_ = d.r.guarded("answering while a pass applies", look)
 }
 
 // look reads the repository and answers on what is new there.
 func (d *desk) look(ctx context.Context) {
+	if d.follow(ctx); ctx.Err() == nil {
+		d.answer(ctx)
+	}
+}
+
+// follow answers on what is new on the branch.
+func (d *desk) follow(ctx context.Context) {
 	newest, err := d.r.Source.Latest(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -145,7 +159,6 @@ func (d *desk) look(ctx context.Context) {
 	if newest.Commit != d.base.Commit {
 		d.turnTo(ctx, newest)
 	}
-	d.answer(ctx)
 }
 
 // turnTo answers on a newer commit of the branch, and lets the walk wind down where
@@ -193,11 +206,13 @@ func (d *desk) judge(ctx context.Context, live inventory.Listing) (projects.Desi
 // time at most, and some of the work goes out between any two of them.
 func (d *desk) supersede(commit string) {
 	d.pass.Superseded = commit
-	if d.asks == nil {
-		d.asks = time.AfterFunc(time.Until(d.earliest), func() {
-			d.asked = time.Now()
-			close(d.yield)
-		})
+	wait := time.Until(d.earliest)
+	switch ask := func() { d.asked = time.Now(); close(d.yield) }; {
+	case d.asks != nil || d.yields():
+	case wait <= 0:
+		ask() // before the walk begins, too
+	default:
+		d.asks = time.AfterFunc(wait, ask)
 	}
 }
 
@@ -208,9 +223,10 @@ func (d *desk) answer(ctx context.Context) {
 	if !ok {
 		return
 	}
+	d.r.breakPromises(ctx, d.base.Commit, append(heads(proposals), d.pass.Commit)...)
 	fresh := slices.DeleteFunc(slices.Clone(proposals), func(p Proposal) bool {
 		answer, stands := d.stands[p.Commit]
-		return p.Commit == d.base.Commit || stands && answer.Plan.Held == nil
+		return p.Commit == d.base.Commit || p.Unread || stands && answer.Plan.Held == nil
 	})
 	if len(fresh) == 0 {
 		return

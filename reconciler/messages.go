@@ -39,6 +39,7 @@ const (
 	msgWaiting    = "%d of %d changes wait: %s"
 	msgStopped    = "stopped after %d of %d changes; the next pass goes on"
 	msgSuperseded = "superseded by %s after %d of %d changes"
+	msgGivenUp    = "given up: the branch is at %s, and no open request is at this commit"
 	msgSoFar      = "while %s is applied: %s"
 )
 

@@ -20,12 +20,13 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 	}
 	b := r.bench(base, live, ours, pass.Problems)
 	for _, p := range proposals {
-		if p.Commit == base.Commit {
+		if p.Commit == base.Commit || p.Unread {
 			continue // merged, though its forge has yet to notice: the pass itself answers on it
 		}
 		pass.Proposals = append(pass.Proposals, r.answerProposal(ctx, p, b))
 	}
 	r.forgetRequests(proposals)
+	r.breakPromises(ctx, base.Commit, heads(proposals)...)
 	if len(proposals) > 0 {
 		r.publish(pass)
 	}

@@ -50,6 +50,7 @@ type Reconciler struct {
 	Approvals *Approvals
 	Approvers []string // whose approval of a merge request is one of its plan: logins of the forge
 	Notes     *Notes   // for later passes; nil: each pass begins without any
+	Promises  Promises // of verdicts
 	Log       *slog.Logger
 
 	PublicURL string        // where the pages are reached; "" writes no links

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -43,6 +44,7 @@ type merge struct {
 	tree    projects.Tree
 	changed []string
 	problem string
+	merged  bool // the branch holds it already
 }
 
 // New joins a repository and a forge. It starts a goroutine that writes
@@ -69,8 +71,10 @@ func (c *Composite) Latest(ctx context.Context) (reconciler.Snapshot, error) {
 	return snap, err
 }
 
-// Proposals are the open requests into base's branch. One that could not be
-// read this time is left out and logged: it says nothing about the others.
+// Proposals are the open requests into base's branch, but for those whose head it holds
+// already: there is nothing to merge, and what stands on such a commit is the branch's.
+// One that could not be read this time is marked and logged: it says nothing about the
+// others.
 func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]reconciler.Proposal, error) {
 	requests, err := c.forge.Requests(ctx)
 	if err != nil {
@@ -80,7 +84,8 @@ func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]
 	defer cancel()
 	var out []reconciler.Proposal
 	merges, failed := map[mergeKey]merge{}, map[string]bool{}
-	for _, r := range c.wanted(requests, base.Branch) {
+	wanted, others := c.wanted(requests, base.Branch)
+	for _, r := range wanted {
 		late := reading.Err() != nil
 		m, err := c.merge(reading, base, r)
 		if ctx.Err() != nil {
@@ -89,13 +94,20 @@ func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]
 		if err != nil {
 			c.log.Warn("a request cannot be read; it is tried again in the next pass", "request", r.ID, "error", err)
 			failed[r.Head] = !late || c.failed[r.Head]
+			out = append(out, unread(r))
 			continue
 		}
 		merges[mergeKey{base.Commit, r.Head}] = m
+		if m.merged {
+			continue
+		}
 		if r.Head != base.Commit {
 			c.remember(r.Head, branchOf(r))
 		}
 		out = append(out, proposal(r, m))
+	}
+	for _, r := range others {
+		out = append(out, unread(r))
 	}
 	c.mu.Lock()
 	c.merges, c.failed = merges, failed
@@ -103,9 +115,10 @@ func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]
 	return out, nil
 }
 
-// wanted are the requests into a branch that a pass looks at. Those that failed
-// in the last one come last: over one that hangs, the others shall not wait.
-func (c *Composite) wanted(requests []Request, branch string) []Request {
+// wanted are the requests into a branch that a pass looks at, and those that are too
+// many. Those that failed in the last one come last: over one that hangs, the others
+// shall not wait.
+func (c *Composite) wanted(requests []Request, branch string) (wanted, others []Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var first, last []Request
@@ -118,12 +131,12 @@ func (c *Composite) wanted(requests []Request, branch string) []Request {
 			first = append(first, r)
 		}
 	}
-	wanted := append(first, last...)
-	if len(wanted) > maxRequests {
-		c.log.Warn("too many open requests; the others wait", "looked_at", maxRequests, "open", len(wanted))
-		wanted = wanted[:maxRequests]
+	all := append(first, last...)
+	if len(all) <= maxRequests {
+		return all, nil
 	}
-	return wanted
+	c.log.Warn("too many open requests; the others wait", "looked_at", maxRequests, "open", len(all))
+	return all[:maxRequests], all[maxRequests:]
 }
 
 // merge works out a request, or takes what was worked out in the last pass:
@@ -137,7 +150,17 @@ func (c *Composite) merge(ctx context.Context, base reconciler.Snapshot, r Reque
 	}
 	var err error
 	m.tree, m.changed, m.problem, err = c.repo.Merge(ctx, base, r.Ref, r.Head)
+	if errors.Is(err, ErrMerged) {
+		return merge{merged: true}, nil
+	}
 	return m, err
+}
+
+// unread is a request of which nothing is known but that it is open.
+func unread(r Request) reconciler.Proposal {
+	p := proposal(r, merge{})
+	p.Unread = true
+	return p
 }
 
 func proposal(r Request, m merge) reconciler.Proposal {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,7 @@ func TestCompositeProposals(t *testing.T) {
 	elsewhere.TargetBranch = "staging"
 	fork.Fork = true
 	forge.requests = []Request{request(1, "h1"), request(2, "conflict2"), request(3, "moved"), elsewhere, fork, request(6, "base1")}
+	repo.fail["base1"] = fmt.Errorf("as git says it: %w", ErrMerged)
 	c := New(repo, forge, quiet)
 
 	if _, err := c.Latest(t.Context()); err != nil {
@@ -94,9 +96,13 @@ func TestCompositeProposals(t *testing.T) {
 	}
 	var ids []string
 	for _, p := range got {
-		ids = append(ids, p.ID+" "+p.Commit+" "+p.Problem)
+		text := p.ID + " " + p.Commit + " " + p.Problem
+		if p.Unread {
+			text += "unread"
+		}
+		ids = append(ids, text)
 	}
-	if text, want := strings.Join(ids, ", "), "!1 h1 , !2 conflict2 rebase: a.yaml changed on both sides, !5 h5 , !6 base1 "; text != want {
+	if text, want := strings.Join(ids, ", "), "!1 h1 , !2 conflict2 rebase: a.yaml changed on both sides, !3 moved unread, !5 h5 "; text != want {
 		t.Errorf("proposals %q, want %q", text, want)
 	}
 	if p := got[0]; p.Title != "title" || p.Author != "ada" || p.URL == "" || len(p.Changed) != 1 || string(p.Tree["refs/merge-requests/1/head"].Data) != "base1+h1" {
@@ -158,6 +164,11 @@ func TestCompositeErrors(t *testing.T) {
 	}
 }
 
+// readOf are those that could be read.
+func readOf(proposals []reconciler.Proposal) []reconciler.Proposal {
+	return slices.DeleteFunc(slices.Clone(proposals), func(p reconciler.Proposal) bool { return p.Unread })
+}
+
 func TestTooManyRequests(t *testing.T) {
 	forge := &stubForge{}
 	for i := range 2 * maxRequests {
@@ -166,8 +177,8 @@ func TestTooManyRequests(t *testing.T) {
 	c := New(&stubRepo{}, forge, quiet)
 	defer c.Close(t.Context())
 	got, err := c.Proposals(t.Context(), reconciler.Snapshot{Branch: "main"})
-	if err != nil || len(got) != maxRequests {
-		t.Errorf("%d proposals, %v", len(got), err)
+	if err != nil || len(readOf(got)) != maxRequests || len(got) != 2*maxRequests {
+		t.Errorf("%d proposals, %d read, %v", len(got), len(readOf(got)), err)
 	}
 }
 
@@ -181,7 +192,7 @@ func TestTooManyRequestsThatFail(t *testing.T) {
 	}
 	c := New(repo, forge, quiet)
 	defer c.Close(t.Context())
-	if got, err := c.Proposals(t.Context(), reconciler.Snapshot{Branch: "main"}); err != nil || len(got) > 0 || len(repo.merges) > maxRequests {
+	if got, err := c.Proposals(t.Context(), reconciler.Snapshot{Branch: "main"}); err != nil || len(readOf(got)) > 0 || len(repo.merges) > maxRequests {
 		t.Errorf("%d proposals, %d asked for, error %v", len(got), len(repo.merges), err)
 	}
 }
@@ -202,7 +213,7 @@ func TestARequestThatHangs(t *testing.T) {
 			if took := time.Since(begun); err != nil || took > 30*time.Second {
 				t.Errorf("it took %s, error %v", took, err)
 			}
-			for _, p := range got {
+			for _, p := range readOf(got) {
 				answered[p.Commit] = true
 			}
 		}

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 
 	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/reconciler"
@@ -15,7 +16,8 @@ type Repository interface {
 	// with the files that the request changed since the merge base, and the
 	// sorted paths of those files. ref is where the request's head can be
 	// fetched, head its commit. What stands in the way of merging is a problem
-	// for the request's author; an error means that it could not be found out.
+	// for the request's author; an error means that it could not be found out. Where
+	// base holds the head already, the error is [ErrMerged].
 	Merge(ctx context.Context, base reconciler.Snapshot, ref, head string) (tree projects.Tree, changed []string, problem string, err error)
 }
 
@@ -42,6 +44,16 @@ type Request struct {
 	SourceBranch string // the branch it comes from
 	TargetBranch string // the branch it asks to be merged into
 	Fork         bool   // the source branch lives in another repository
+}
+
+// ErrMerged says that the branch holds the head of a request already.
+var ErrMerged = errors.New("the branch holds it already")
+
+// Stands reports whether a status needs no writing where another stands: they are
+// equal, or it takes back what was promised and there is a verdict.
+func Stands(there, s reconciler.Status) bool {
+	verdict := there.State != "" && there.State != reconciler.StatusPending && there.State != reconciler.StatusRunning
+	return there == s || s.State == reconciler.StatusCanceled && verdict
 }
 
 // Permanent marks an error that will not go away by itself: the token

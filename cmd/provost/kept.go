@@ -34,6 +34,9 @@ func openState(c *Config, history *reconciler.History, r *reconciler.Reconciler,
 	if last := history.Last(); last != nil {
 		r.Answered = last.Commit
 	}
+	if dropped, err := r.Promises.Keep(store.Shelf("promises")); err != nil || dropped > 0 {
+		log.Warn("old commits may stay pending for ever", "dropped", dropped, "error", err)
+	}
 	source, ok := r.Source.(keeper)
 	if !ok {
 		return store, nil

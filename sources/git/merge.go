@@ -14,6 +14,7 @@ import (
 
 	"github.com/provost-dev/provost/projects"
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
 )
 
 // errAbsent says that a commit has yet to be fetched.
@@ -56,6 +57,9 @@ func (r *Repository) Merge(ctx context.Context, base reconciler.Snapshot, ref, h
 	if errors.Is(err, errTooMuch) {
 		return nil, nil, err.Error(), nil
 	}
+	if errors.Is(err, sources.ErrMerged) {
+		return nil, nil, "", err
+	}
 	if err != nil {
 		return nil, nil, "", r.explain("read a request of", err)
 	}
@@ -77,6 +81,9 @@ func (r *Repository) merge(ctx context.Context, st store, base reconciler.Snapsh
 	forks, err := ours.MergeBase(theirs)
 	if err != nil {
 		return nil, nil, "", broken("the history of "+head.String(), err)
+	}
+	if slices.ContainsFunc(forks, func(c *object.Commit) bool { return c.Hash == head }) {
+		return nil, nil, "", sources.ErrMerged
 	}
 	if len(forks) == 0 {
 		return nil, nil, "rebase: it has no history in common with " + base.Branch, nil

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
 )
 
 func TestMerge(t *testing.T) {
@@ -132,16 +134,19 @@ func TestMergeOfWhatCannotBe(t *testing.T) {
 		_, _, _, err = r.Merge(t.Context(), snap, "--upload-pack=sh", gone)
 		wantError(t, err, "not a reference and a commit")
 
-		// Merged already: nothing is left to change.
-		tree, changed, problem, err := r.Merge(t.Context(), snap, "refs/pull/2/head", snap.Commit)
-		if err != nil || problem != "" || len(changed) != 0 || len(tree) != 1 {
-			t.Errorf("tree %v, changed %q, problem %q, error %v", tree, changed, problem, err)
+		c.push("second", map[string]string{"a": "2"})
+		newer, err := r.Latest(t.Context())
+		c.must(err)
+		for _, head := range []string{newer.Commit, snap.Commit} { // merged, or nothing was ever pushed to it
+			if _, _, _, err = r.Merge(t.Context(), newer, "refs/pull/2/head", head); !errors.Is(err, sources.ErrMerged) {
+				t.Errorf("a head that the branch holds: %v", err)
+			}
 		}
 
 		c.git("checkout", "-q", "--orphan", "unrelated")
 		head := c.commit("unrelated", map[string]string{"b": "1"})
 		c.git("push", "-q", "origin", "HEAD:refs/pull/3/head")
-		_, _, problem, err = r.Merge(t.Context(), snap, "refs/pull/3/head", head)
+		_, _, problem, err := r.Merge(t.Context(), snap, "refs/pull/3/head", head)
 		if err != nil || problem != "rebase: it has no history in common with main" {
 			t.Errorf("problem %q, error %v", problem, err)
 		}

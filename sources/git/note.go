@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
 )
 
 // note is the text of one commit's note, line by line: for each status context
@@ -39,7 +40,7 @@ func parseNote(data []byte) note {
 func (n *note) set(s reconciler.Status) bool {
 	for i, l := range n.lines {
 		if l.status.Context == s.Context && s.Context != "" {
-			if l.status == s {
+			if sources.Stands(l.status, s) {
 				return false
 			}
 			n.lines[i] = newLine(s)

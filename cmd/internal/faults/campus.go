@@ -75,6 +75,12 @@ func (c *Campus) Push(commit string) error {
 	return os.WriteFile(filepath.Join(c.repo, "refs", "heads", "main"), []byte(commit+"\n"), 0o644)
 }
 
+// Open opens a merge request.
+func (c *Campus) Open(branch string) error {
+	_, err := c.GitLab.OpenMR(project, branch, "main", "from "+branch)
+	return err
+}
+
 // Close stops the doubles.
 func (c *Campus) Close() {
 	for i := len(c.stops) - 1; i >= 0; i-- {

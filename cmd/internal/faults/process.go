@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/provost-dev/provost/cmd/internal/state"
@@ -27,13 +28,15 @@ type Daemon struct {
 	count *counter
 }
 
-// Process is a daemon on a campus: all of provost but the loop round its passes.
+// Process is a daemon on a campus. Its passes are made one by one, by [Process.Pass], or by
+// the loop that makes them in a daemon, see [Process.work].
 type Process struct {
 	*Wire
 	campus *Campus
 	state  string
 	rec    *reconciler.Reconciler
-	final  string // where its state was copied to when it was killed
+	newest atomic.Pointer[reconciler.Pass] // as it was published last
+	final  string                          // where its state was copied to when it was killed
 	ctx    context.Context
 	end    context.CancelFunc
 	seat   *lease.Seat
@@ -124,7 +127,13 @@ func (p *Process) keep(statuses func(reconciler.Shelf) error, log *slog.Logger) 
 	if _, err := history.Keep(store.Shelf("passes")); err != nil {
 		return err
 	}
-	p.rec.History = history.Add
+	if _, err := p.rec.Promises.Keep(store.Shelf("promises")); err != nil {
+		return err
+	}
+	p.rec.History = func(pass *reconciler.Pass) {
+		history.Add(pass)
+		p.newest.Store(pass)
+	}
 	if last := history.Last(); last != nil {
 		p.rec.Answered = last.Commit
 	}
@@ -151,6 +160,21 @@ func (p *Process) Pass() (*reconciler.Pass, error) {
 	case <-p.cut:
 	}
 	return pass, err
+}
+
+// work makes passes as a daemon does, one at each call and after each interval, until
+// the process ends or rest is called, which waits for it.
+func (p *Process) work(calls <-chan struct{}) (rest func()) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.rec.Run(ctx, Interval, calls)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // die is called at the moment at which the process is killed. What its remains

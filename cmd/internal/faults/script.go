@@ -54,6 +54,13 @@ func (s *Strikes) Left() int {
 	return len(s.left)
 }
 
+// spend lets nothing go wrong any more.
+func (s *Strikes) spend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = nil
+}
+
 // counter numbers the calls that read alike, and remembers all.
 type counter struct {
 	mu     sync.Mutex

@@ -20,6 +20,7 @@ type semester struct {
 	noAlias  bool
 	resolver string // of the wiki, which takes it at its next start
 	campus   string // more of campus.yaml
+	after    int    // which semester it follows, on a branch of its own; 0 for the one before it
 }
 
 // names are those of all machines that are declared.
@@ -135,7 +136,7 @@ deny contains {"msg": "only servers start with their node", "id": c.id, "meta": 
 `
 
 // repositoryOf makes a bare repository whose branch main has a commit for each
-// semester, the last of which it is at.
+// semester, the last of which it is at, but for those on branches of their own.
 func repositoryOf(t *testing.T, semesters ...semester) (dir string, commits []string) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
@@ -145,6 +146,9 @@ func repositoryOf(t *testing.T, semesters ...semester) (dir string, commits []st
 	dir = filepath.Join(t.TempDir(), "campus.git")
 	run(t, work, "init", "--quiet", "--initial-branch=main")
 	for n, s := range semesters {
+		if s.after > 0 {
+			run(t, work, "checkout", "--quiet", "-b", branchOf(n+1), commits[s.after-1])
+		}
 		for name, text := range s.files() {
 			path := filepath.Join(work, filepath.FromSlash(name))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -161,6 +165,9 @@ func repositoryOf(t *testing.T, semesters ...semester) (dir string, commits []st
 	run(t, work, "clone", "--quiet", "--bare", "--template=", work, dir)
 	return dir, commits
 }
+
+// branchOf is the branch that a semester has for itself.
+func branchOf(semester int) string { return fmt.Sprint("semester-", semester) }
 
 // run runs git, undisturbed by the configuration of whoever runs this test.
 func run(t *testing.T, dir string, args ...string) string {

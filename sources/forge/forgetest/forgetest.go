@@ -58,6 +58,7 @@ func Run(t *testing.T, knowsRunning bool, start func(t *testing.T) Server) {
 		{"a status is written once", writtenOnce},
 		{"a restart writes nothing again", restart},
 		{"every transition ends as wanted", transitions},
+		{"what is given up takes the place of what is open", givenUp},
 		{"a verdict with another text is written", otherText},
 		{"statuses do not disturb each other", independent},
 		{"a long text stands shortened", longText},
@@ -190,6 +191,24 @@ func transitions(t *testing.T, f fixture) {
 			f.set(t, commit, plan(state))
 		}
 		f.wantStanding(t, commit, plan(states[len(states)-1]))
+	}
+}
+
+// What was promised is taken back; a verdict stands, and one that comes later does too.
+func givenUp(t *testing.T, f fixture) {
+	const p, r, s, x, c = reconciler.StatusPending, reconciler.StatusRunning, reconciler.StatusSuccess, reconciler.StatusFailed, reconciler.StatusCanceled
+	for _, states := range [][]reconciler.StatusState{{c, c}, {p, c, c}, {r, c, c}, {s, c, s}, {x, c, x}, {p, c, s, s}} {
+		commit, want := f.Commit(t), states[len(states)-1]
+		for _, state := range states[:len(states)-1] {
+			f.set(t, commit, plan(state))
+		}
+		f.wantStanding(t, commit, plan(want))
+		f.forge = f.Forge(t) // which remembers nothing
+		writes := f.Writes()
+		f.set(t, commit, plan(want))
+		if n := f.Writes() - writes; n != 0 {
+			t.Errorf("%v, and again: %d writes", states, n)
+		}
 	}
 }
 

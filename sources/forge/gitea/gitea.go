@@ -141,11 +141,15 @@ func (f *Forge) SetStatus(ctx context.Context, commit, branch string, s reconcil
 func fit(s reconciler.Status) reconciler.Status {
 	s.Description = forge.Shorten(s.Description, longest)
 	s.TargetURL = forge.Link(s.TargetURL, longestLink)
-	if s.State == reconciler.StatusRunning || s.State == reconciler.StatusCanceled { // neither success nor failure
+	if s.State == reconciler.StatusRunning {
 		s.State = reconciler.StatusPending
 	}
 	return s
 }
+
+// stateCanceled stands for what was given up: no verdict, and nothing that anybody has to
+// wait for.
+const stateCanceled = api.StatusError
 
 // put writes a status where another stands.
 func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) (err error) {
@@ -158,12 +162,15 @@ func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) 
 	if err != nil {
 		return err
 	}
-	if current == s {
+	if sources.Stands(current, s) {
 		return nil
 	}
 	state := api.StatusState(s.State)
-	if s.State == reconciler.StatusFailed {
+	switch s.State {
+	case reconciler.StatusFailed:
 		state = api.StatusFailure
+	case reconciler.StatusCanceled:
+		state = stateCanceled
 	}
 	_, answer, err := c.CreateStatus(f.owner, f.repo, commit, api.CreateStatusOption{
 		State: state, Context: s.Context, Description: s.Description, TargetURL: s.TargetURL,
@@ -207,8 +214,11 @@ func read(row *api.Status) reconciler.Status {
 		Description: row.Description,
 		TargetURL:   row.TargetURL,
 	}
-	if row.State == api.StatusFailure || row.State == api.StatusError {
+	switch row.State {
+	case api.StatusFailure:
 		s.State = reconciler.StatusFailed
+	case stateCanceled:
+		s.State = reconciler.StatusCanceled
 	}
 	return s
 }

@@ -129,7 +129,7 @@ func (s *server) Standing(commit string) []reconciler.Status {
 	for _, st := range s.commits[commit] {
 		newest[st.Context] = st
 	}
-	known := map[string]reconciler.StatusState{"pending": "pending", "success": "success", "failure": "failed"}
+	known := map[string]reconciler.StatusState{"pending": "pending", "success": "success", "failure": "failed", "error": "canceled"}
 	var list []reconciler.Status
 	for _, st := range newest {
 		list = append(list, reconciler.Status{
@@ -209,7 +209,7 @@ func TestNewestOfManyPages(t *testing.T) {
 }
 
 func TestStatesThatProvostDoesNotWrite(t *testing.T) {
-	for state, writes := range map[string]int{"error": 0, "failure": 0, "warning": 1, "skipped": 1, "pending": 1} {
+	for state, writes := range map[string]int{"error": 1, "failure": 0, "warning": 1, "skipped": 1, "pending": 1} {
 		s := newServer(t)
 		commit := s.Commit(t)
 		s.commits[commit] = []status{{ID: 1, State: state, Context: reconciler.ContextPlan, Description: "no"}}

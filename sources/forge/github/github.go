@@ -121,11 +121,15 @@ func fit(s reconciler.Status) reconciler.Status {
 	s.Context = strings.ToLower(s.Context)
 	s.Description = forge.Shorten(s.Description, longest)
 	s.TargetURL = forge.Link(s.TargetURL, longestLink)
-	if s.State == reconciler.StatusRunning || s.State == reconciler.StatusCanceled { // neither success nor failure
+	if s.State == reconciler.StatusRunning {
 		s.State = reconciler.StatusPending
 	}
 	return s
 }
+
+// stateCanceled stands for what was given up: no verdict, and nothing that anybody has to
+// wait for.
+const stateCanceled = "error"
 
 // put writes a status where another stands.
 func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) (err error) {
@@ -134,12 +138,15 @@ func (f *Forge) put(ctx context.Context, commit, _ string, s reconciler.Status) 
 	if err != nil {
 		return err
 	}
-	if current == s {
+	if sources.Stands(current, s) {
 		return nil
 	}
 	state := string(s.State)
-	if s.State == reconciler.StatusFailed {
+	switch s.State {
+	case reconciler.StatusFailed:
 		state = "failure"
+	case reconciler.StatusCanceled:
+		state = stateCanceled
 	}
 	write := api.RepoStatus{State: &state, Context: &s.Context, Description: &s.Description}
 	if s.TargetURL != "" {
@@ -180,8 +187,11 @@ func read(row *api.RepoStatus) reconciler.Status {
 		Description: row.GetDescription(),
 		TargetURL:   row.GetTargetURL(),
 	}
-	if s.State == "failure" || s.State == "error" {
+	switch s.State {
+	case "failure":
 		s.State = reconciler.StatusFailed
+	case stateCanceled:
+		s.State = reconciler.StatusCanceled
 	}
 	return s
 }

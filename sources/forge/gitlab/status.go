@@ -9,6 +9,7 @@ import (
 	api "gitlab.com/gitlab-org/api/client-go"
 
 	"github.com/provost-dev/provost/reconciler"
+	"github.com/provost-dev/provost/sources"
 	"github.com/provost-dev/provost/sources/forge"
 )
 
@@ -35,7 +36,7 @@ func (f *Forge) put(ctx context.Context, commit, branch string, s reconciler.Sta
 	}
 	ref := f.refFor(branch, rows)
 	pipeline := int64(0)
-	if current := newest(rows, ref, s.Context); same(current, s) {
+	if current := newest(rows, ref, s.Context); current != nil && sources.Stands(read(current), s) {
 		pipeline = current.PipelineID
 	} else if pipeline, err = f.post(ctx, id, commit, s, ref, 0); err != nil {
 		return err
@@ -101,8 +102,8 @@ func newest(rows []*api.CommitStatus, ref, name string) *api.CommitStatus {
 // settled says whether a state is an end.
 func settled(state string) bool { return state != "pending" && state != "running" }
 
-func same(row *api.CommitStatus, s reconciler.Status) bool {
-	return row != nil && row.Status == string(s.State) && row.Description == s.Description && row.TargetURL == s.TargetURL
+func read(row *api.CommitStatus) reconciler.Status {
+	return reconciler.Status{Context: row.Name, State: reconciler.StatusState(row.Status), Description: row.Description, TargetURL: row.TargetURL}
 }
 
 // post writes a status and gives the pipeline that it went to: 0 where GitLab

@@ -138,6 +138,26 @@ func (s *Server) CloseMR(project string, iid int) error {
 	return nil
 }
 
+// Push moves a branch to a commit that the repository has, as a push of the first
+// user does: requests from that branch follow, those that it holds now are merged.
+func (s *Server) Push(project, branch, sha string) error {
+	s.mu.Lock()
+	p, by := s.projectNamed(project), s.users[0]
+	s.mu.Unlock()
+	if p == nil {
+		return fmt.Errorf("cannot push: no project %q", project)
+	}
+	p.git.Lock()
+	defer p.git.Unlock()
+	ref := "refs/heads/" + branch
+	before := s.resolve(p, ref)
+	if _, err := s.git(p.dir, nil, "update-ref", ref, sha); err != nil {
+		return err
+	}
+	s.branchMoved(p, by, ref, before, sha)
+	return nil
+}
+
 func identity(u *user) []string {
 	mail := u.name + "@gitlabsim.invalid"
 	return []string{

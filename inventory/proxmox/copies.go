@@ -31,10 +31,11 @@ const (
 	markOf     = "of"
 )
 
-// copyMark is the mark of a copy that we made.
+// copyMark is the mark of a copy that we made. Of what somebody has made a template
+// others may be cloned.
 func (c *Cluster) copyMark(g guest) (inventory.Mark, bool) {
 	m, ok := inventory.ParseMark(g.cfg["description"])
-	return m, ok && m.Owner.Campus == c.campus && m.Key.System() == c.name && m.Key.Kind() == kindCopy && m.Extra[markVMID] == g.vmid
+	return m, ok && !g.template() && m.Owner.Campus == c.campus && m.Key.System() == c.name && m.Key.Kind() == kindCopy && m.Extra[markVMID] == g.vmid
 }
 
 func (l *lister) copy(g guest, m inventory.Mark) {

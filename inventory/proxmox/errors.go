@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -47,8 +48,13 @@ func (e *apiError) text() string {
 	return truncate(text, 500)
 }
 
-// lost reports that the request may have been done although no answer came.
-func (e *apiError) lost() bool { return e.err != nil && e.sent }
+// lost reports that the request may have been done although no answer came, or none
+// of the node that it was for: of a node that it reached and lost, PVE's proxy says
+// 596 to 599, and another one before it 502 or 504.
+func (e *apiError) lost() bool {
+	between := e.status >= 596 && e.status <= 599 || e.status == 502 || e.status == 504
+	return e.sent && (e.err != nil || between && e.method != http.MethodGet)
+}
 
 // taskError is a task that ended badly.
 type taskError struct {
@@ -99,6 +105,8 @@ func stateOf(err error) inventory.State {
 		return inventory.StateUnknown
 	case errors.As(err, &a):
 		return a.state()
+	case errors.As(err, &t) && containsAny(t.exit, diedTexts):
+		return inventory.StateUnknown
 	case errors.As(err, &t) && transient(t.exit):
 		return inventory.StateRetry
 	}
@@ -127,12 +135,16 @@ var transientTexts = []string{
 	"connection refused", "connection timed out", "received interrupt", "cluster not ready", "no quorum",
 }
 
+// diedTexts are how PVE says that a task ended without a word, as with its node: its
+// log has no last line that tells how.
+var diedTexts = []string{"unexpected status", "unable to open file", "unable to read tail", "unable to extract last line"}
+
 // finalTexts are refusals that PVE wraps into a 500 although they will stand.
 var finalTexts = []string{
 	"does not exist", "not allowed", "is not available", "unable to modify read-only option",
 	"only possible from a snapshot", "unable to clone mountpoint", "no options specified",
 	"can't remove", "protection mode enabled", "does not support", "unable to shrink", "shrinking disks",
-	"unable to parse", "still in use", "not enough", "no space left",
+	"unable to parse", "still in use", "not enough", "no space left", "out of space", "insufficient free space", "quota exceeded",
 }
 
 func transient(text string) bool { return containsAny(text, transientTexts) }

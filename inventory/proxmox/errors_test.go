@@ -11,7 +11,13 @@ import (
 
 func refusal(status int, text string) *apiError {
 	e := &apiError{method: "PUT", path: "/nodes/pve1/lxc/100/config", token: "provost@pve!x"}
-	e.status, e.reason = status, text
+	e.status, e.reason, e.sent = status, text, status != 0
+	return e
+}
+
+func refusedRead(status int, text string) *apiError {
+	e := refusal(status, text)
+	e.method = "GET"
 	return e
 }
 
@@ -31,6 +37,9 @@ func TestStateOf(t *testing.T) {
 		{refusal(500, "detected modified configuration - file changed by other user? Try again."), inventory.StateRetry},
 		{refusal(500, "some new trouble"), inventory.StateRetry},
 		{refusal(595, "Connection refused"), inventory.StateRetry},
+		{refusal(596, "Connection timed out"), inventory.StateUnknown},
+		{refusal(504, "Gateway Time-out"), inventory.StateUnknown},
+		{refusedRead(596, "Connection timed out"), inventory.StateRetry},
 		{refusal(500, "storage 'x' does not exist"), inventory.StateFailed},
 		{refusal(500, "parameter 'storage' not allowed for linked clones"), inventory.StateFailed},
 		{refusal(400, "Parameter verification failed."), inventory.StateFailed},
@@ -43,6 +52,10 @@ func TestStateOf(t *testing.T) {
 		{&taskError{exit: "CT is locked (backup)"}, inventory.StateRetry},
 		{&taskError{exit: "clone failed: interrupted by signal"}, inventory.StateRetry},
 		{&taskError{exit: "start failed: QEMU exited with code 1"}, inventory.StateFailed},
+		{&taskError{exit: "unexpected status"}, inventory.StateUnknown},
+		{&taskError{exit: "unable to read tail (got 0 bytes)"}, inventory.StateUnknown},
+		{&taskError{exit: "clone failed: rbd create error: (28) No space left on device"}, inventory.StateFailed},
+		{&taskError{exit: "clone failed: zfs error: cannot create 'tank/subvol-1-disk-0': out of space"}, inventory.StateFailed},
 	} {
 		if got := stateOf(tt.err); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)

@@ -267,6 +267,26 @@ func TestACopyTouchesNothingForeign(t *testing.T) {
 	})
 }
 
+// A copy that somebody has made a template of is one to clone from, and not ours any more.
+func TestACopyThatBecameATemplateStays(t *testing.T) {
+	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		made := c.Prepare(students(60), resources(t, c))[0]
+		mustApply(t, c, made)
+		copied := list(t, c)[made.Key]
+		vmid := number(copied.Attrs["vmid"])
+		if err := r.sim.EditFile(vmid, r.sim.File(vmid)+"template: 1\n"); err != nil {
+			t.Fatal(err)
+		}
+		if o := apply(c, inventory.Change{Key: made.Key, Action: inventory.Delete, Before: &copied}); o.State == inventory.StateDone {
+			t.Errorf("%+v", o)
+		}
+		if _, there := r.sim.Guest(vmid); !there {
+			t.Error("it is gone")
+		}
+	})
+}
+
 // What is over the limit goes, unless it is needed now.
 func TestCopiesAreRetired(t *testing.T) {
 	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {

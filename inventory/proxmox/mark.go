@@ -39,6 +39,8 @@ func (c *Cluster) judge(g guest) (m inventory.Mark, ours bool, why string) {
 		return m, false, fmt.Sprintf("its mark is for %s, which is no guest of this cluster", m.Key)
 	case m.Extra[markVMID] != g.vmid:
 		return m, false, fmt.Sprintf("its mark names VMID %s: it is a copy of %s", m.Extra[markVMID], m.Key)
+	case g.template():
+		return m, false, fmt.Sprintf("it was %s, and somebody has made a template of it", m.Key)
 	}
 	return m, true, ""
 }

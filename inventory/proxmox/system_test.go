@@ -141,6 +141,7 @@ func TestDeletionLooksOnceMore(t *testing.T) {
 		"given to another": func(s string) string { return strings.Replace(s, "student=x", "student=y", 1) },
 		"brought back":     func(s string) string { return strings.Replace(s, " retired=2026-01-01", "", 1) },
 		"retired anew":     func(s string) string { return strings.Replace(s, "2026-01-01", "2026-11-21", 1) },
+		"made a template":  func(s string) string { return s + "template: 1\n" },
 		"a copy of it":     func(s string) string { return strings.Replace(s, "vmid=20001", "vmid=20009", 1) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -135,6 +135,14 @@ func (k *call) rollbackSnapshot() (any, error) {
 		back := s.clone()
 		back.Name = ""
 		delete(back.Values, "snaptime")
+		// The snapshot's own text says what it is for; the guest keeps the guest's. [src]
+		delete(back.Values, "description")
+		store(back.Values, "description", g.conf.Values["description"])
+		for option, value := range g.conf.Values {
+			if strings.HasPrefix(option, "unused") {
+				back.Values[option] = value
+			}
+		}
 		back.Values["parent"] = name
 		g.setRunning(false)
 		g.conf.Section = back

@@ -1,10 +1,7 @@
 package forgetest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +9,6 @@ import (
 
 	"github.com/provost-dev/provost/reconciler"
 	"github.com/provost-dev/provost/sources"
-	"github.com/provost-dev/provost/sources/forge"
 )
 
 // Token is what forges under test log in with. It must never show in an error.
@@ -78,72 +74,6 @@ func Run(t *testing.T, knowsRunning bool, start func(t *testing.T) Server) {
 			server := start(t)
 			c.test(t, fixture{server, server.Forge(t), knowsRunning})
 		})
-	}
-}
-
-type fixture struct {
-	Server
-	forge        sources.Forge
-	knowsRunning bool
-}
-
-func plan(state reconciler.StatusState) reconciler.Status {
-	return reconciler.Status{
-		Context: reconciler.ContextPlan, State: state,
-		Description: "62 guests, 124 records: " + string(state), TargetURL: "https://provost.example.org/passes/7",
-	}
-}
-
-// set sets a status that must come to stand.
-func (f fixture) set(t *testing.T, commit string, s reconciler.Status) {
-	t.Helper()
-	if err := f.forge.SetStatus(t.Context(), commit, "main", s); err != nil {
-		t.Fatalf("SetStatus(%s %s): %v", s.Context, s.State, err)
-	}
-}
-
-// refuse sets a status and gives the error that must come of it.
-func (f fixture) refuse(t *testing.T, commit string, permanent bool) error {
-	t.Helper()
-	err := f.forge.SetStatus(t.Context(), commit, "main", plan(reconciler.StatusSuccess))
-	if err == nil {
-		t.Fatal("SetStatus gave no error")
-	}
-	if forge.Permanent(err) != permanent {
-		t.Errorf("Permanent(%v) is %t, want %t", err, !permanent, permanent)
-	}
-	if strings.Contains(err.Error(), Token) {
-		t.Errorf("the error holds the token: %v", err)
-	}
-	if !strings.HasPrefix(err.Error(), "cannot ") || strings.Contains(err.Error(), "\n") {
-		t.Errorf("the error is not one line that begins with cannot: %q", err)
-	}
-	return err
-}
-
-// wantStanding compares what stands on a commit.
-func (f fixture) wantStanding(t *testing.T, commit string, want ...reconciler.Status) {
-	t.Helper()
-	if !f.knowsRunning {
-		for i := range want {
-			if want[i].State == reconciler.StatusRunning {
-				want[i].State = reconciler.StatusPending
-			}
-		}
-	}
-	got := f.Standing(commit)
-	for _, list := range [][]reconciler.Status{got, want} {
-		slices.SortFunc(list, func(a, b reconciler.Status) int { return strings.Compare(a.Context, b.Context) })
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("on the commit stand\n%+v, want\n%+v", got, want)
-	}
-}
-
-func (f fixture) wantWrites(t *testing.T, want int) {
-	t.Helper()
-	if got := f.Writes(); got != want {
-		t.Errorf("%d statuses were written, want %d", got, want)
 	}
 }
 
@@ -284,90 +214,5 @@ func requests(t *testing.T, f fixture) {
 		if got[i] != want[i] {
 			t.Fatalf("request %d is\n%+v, want\n%+v", i, got[i], want[i])
 		}
-	}
-}
-
-func downAndUp(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	f.Down()
-	f.refuse(t, commit, false)
-	if _, err := f.forge.Requests(t.Context()); err == nil || forge.Permanent(err) {
-		t.Errorf("Requests of a forge that is down gave %v", err)
-	}
-	f.Up()
-	f.set(t, commit, plan(reconciler.StatusSuccess))
-	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
-}
-
-func lostAnswer(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	f.DropWrite()
-	f.refuse(t, commit, false)
-	f.set(t, commit, plan(reconciler.StatusSuccess))
-	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
-	f.wantWrites(t, 1)
-}
-
-func waitALittle(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	f.Answer(429, 7*time.Second)
-	f.set(t, commit, plan(reconciler.StatusSuccess))
-	f.wantStanding(t, commit, plan(reconciler.StatusSuccess))
-	if got := f.Waits(); !slices.Equal(got, []time.Duration{7 * time.Second}) {
-		t.Errorf("it waited %v, want the 7s it was told", got)
-	}
-}
-
-func waitForLong(t *testing.T, f fixture) {
-	f.Answer(429, time.Hour)
-	f.refuse(t, f.Commit(t), false)
-	if got := f.Waits(); len(got) != 0 {
-		t.Errorf("it waited %v and blocked its caller", got)
-	}
-}
-
-func waitForEver(t *testing.T, f fixture) {
-	for range 20 {
-		f.Answer(429, 0)
-	}
-	f.refuse(t, f.Commit(t), false)
-	waits := f.Waits()
-	if len(waits) == 0 || len(waits) > 10 {
-		t.Fatalf("it waited %d times", len(waits))
-	}
-	for i, d := range waits[1:] {
-		if d < waits[i] {
-			t.Errorf("it waited %v: each wait has to be longer", waits)
-		}
-	}
-}
-
-func serverTrouble(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	for _, status := range []int{500, 502, 503} {
-		f.Answer(status, 0)
-		f.refuse(t, commit, false)
-	}
-	f.set(t, commit, plan(reconciler.StatusSuccess))
-}
-
-func unknownCommit(t *testing.T, f fixture) {
-	f.Commit(t)
-	f.refuse(t, strings.Repeat("0123456789", 4), true)
-}
-
-func noRights(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	f.Revoke()
-	f.refuse(t, commit, true)
-}
-
-func hanging(t *testing.T, f fixture) {
-	commit := f.Commit(t)
-	f.Hang()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	if err := f.forge.SetStatus(ctx, commit, "main", plan(reconciler.StatusSuccess)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("SetStatus gave %v, want the context's error", err)
 	}
 }

@@ -30,6 +30,7 @@ func (c *Cluster) Apply(ctx context.Context, changes []inventory.Change, progres
 func (c *Cluster) apply(ctx context.Context, j *job) error {
 	ch := j.change
 	defer c.endMaking(ch)
+	c.noteBegun(ch.Key)
 	if ch.Action != inventory.Delete && ch.After == nil || ch.Action != inventory.Create && ch.Before == nil {
 		return failf("cannot %s %s: the change is incomplete", ch.Action, ch.Key)
 	}

@@ -162,6 +162,7 @@ func (c *Cluster) readPlan(changes []inventory.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startAtOnce, c.needed, c.made = start, needed, map[inventory.Key]bool{}
+	c.noteAheadLocked(changes)
 }
 
 // Made implements reconciler.Follower.
@@ -226,7 +227,10 @@ func (j *job) boot(ctx context.Context) (boot, error) {
 	if at, ok := j.known(j.guestKeys()); ok {
 		if b, ok := j.c.takeBorn(at.vmid); ok {
 			needed := j.wants(at.vmid, b.owed)
-			if needed && b.started {
+			switch {
+			case b.runs:
+				needed = false
+			case needed && b.started:
 				seen, _ := j.c.glance(ctx, at)
 				needed = powerState(seen.status) != "running"
 			}

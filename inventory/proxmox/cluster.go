@@ -47,6 +47,7 @@ type Cluster struct {
 	startAtOnce map[inventory.Key][]inventory.Key
 	made        map[inventory.Key]bool
 	needed      map[inventory.Key]bool   // by some change of the plan
+	ahead       map[inventory.Key]bool   // changes of the plan that have not begun
 	planned     map[string]int           // copies of a template that there are to be
 	version     release                  // zero until it was asked for
 	seesAll     bool                     // the token was seen to be allowed to see all guests

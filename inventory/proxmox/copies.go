@@ -117,7 +117,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 	j.say("copying %s", plan.source.vmid)
 	description := inventory.WithMark("A copy of template "+r.Attrs["source"]+", to clone from while that is busy. It may be deleted.", j.c.markOfCopy(r))
 	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r), cfg: cloned(plan.source, r, description)}
-	if err := j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description)); err != nil {
+	if err := j.begin(ctx, r, want, &it, plan.source.path()+"/clone", cloneParams(r, want, plan, description)); err != nil {
 		return err
 	}
 	return j.completeCopy(ctx, guest{ref: want, cfg: it.cfg})

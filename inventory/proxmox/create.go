@@ -56,7 +56,7 @@ func (j *job) create(ctx context.Context) error {
 		return err
 	}
 	j.done(r, g.ref)
-	j.c.noteBorn(g.vmid, born{owed: owedIn(g.cfg["description"]), started: it.started})
+	j.c.noteBorn(g.vmid, born{owed: owedIn(g.cfg["description"]), started: it.started, runs: it.runs})
 	return nil
 }
 
@@ -66,6 +66,7 @@ type made struct {
 	about   about     // what is known of the task
 	cfg     rawConfig // what its configuration is; nil if only a look can tell
 	started bool      // it was to be started, too
+	runs    bool      // the start was seen to end well
 }
 
 // plainName keeps what a declaration says from reaching into a path.
@@ -95,7 +96,7 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 	}
 	j.say("cloning from %s", plan.source.vmid)
 	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r)}
-	err = j.begin(ctx, r, want, it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
+	err = j.begin(ctx, r, want, &it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
 	it.cfg = cloned(plan.source, r, description)
 	return it, err
 }
@@ -123,14 +124,15 @@ func (j *job) install(ctx context.Context, r inventory.Resource, want ref, descr
 	} else {
 		it.cfg["rootfs"] = r.Attrs["storage"] + ":new,size=" + r.Attrs["disk"] + "G"
 	}
-	return it, j.begin(ctx, r, want, it, "/nodes/"+want.node+"/lxc", p)
+	err = j.begin(ctx, r, want, &it, "/nodes/"+want.node+"/lxc", p)
+	return it, err
 }
 
 // begin sends the POST that makes the guest, and waits for its task. The request
 // carries the mark, so that from the first moment on at which the guest has a
 // description it is known as ours.
-func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made, path string, p params) error {
-	leave, err := j.enter(ctx, it)
+func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it *made, path string, p params) error {
+	leave, err := j.enter(ctx, *it)
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,9 @@ func (j *job) begin(ctx context.Context, r inventory.Resource, want ref, it made
 		in.UPID = u
 		j.c.keepIntent(in)
 		j.c.pace.tell(u, it.about)
-		err = j.c.wait(ctx, u)
+		me := &waiting{upid: u, guest: want, starts: it.started}
+		err = j.c.await(ctx, me, u)
+		it.runs = me.runs
 	}
 	if says(err, "got no worker upid") {
 		j.c.lostWorker(in, want)

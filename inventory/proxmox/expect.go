@@ -77,21 +77,24 @@ type care struct {
 	patience float64
 	// Steps, once a task takes longer than expected, and where nothing is known.
 	late, unknown float64
+	// blind is the step where nothing is known, however long it has been.
+	blind float64
+	// least is what is not worth another look, whatever the shares say.
+	least time.Duration
 }
 
-var usualCare = care{patience: 0.04, late: 0.10, unknown: 0.25}
+var usualCare = care{patience: 0.04, late: 0.10, unknown: 0.25, blind: 0.10, least: leastStep}
 
 // closeCare is for when so many wait, and each second counts. What a look costs is
 // little where many wait.
 func closeCare(waiting int) care {
-	return care{patience: 0.01, late: 0.02, unknown: min(0.15, max(0.03, 2/float64(max(1, waiting))))}
+	return care{patience: 0.01, late: 0.02, blind: 0.02, unknown: min(0.25, max(0.03, 3/float64(max(1, waiting)))), least: leastStep}
 }
 
 const (
 	leastPatience = 50 * time.Millisecond
 	// A second is not worth more looks, however many wait.
-	leastSlack = 500 * time.Millisecond
-	leastStep  = time.Second
+	leastStep = time.Second
 	// leisurely is how much too late what nobody needs may be seen along with what
 	// is more urgent.
 	leisurely = time.Minute
@@ -102,15 +105,15 @@ const (
 // slack is how much later than expected the first look may be.
 func (e expectation) slack() time.Duration {
 	usual := share(e.soonest, usualCare.patience)
-	return max(leastPatience, e.hurried(min(usual, max(share(e.soonest, e.care.patience), leastSlack))))
+	return max(leastPatience, e.hurried(min(usual, max(share(e.soonest, e.care.patience), e.care.least/2))))
 }
 
 // steps are how long after a look the next may be, at a task that is late and at one
 // of which nothing is known.
 func (e expectation) steps(passed time.Duration) (late, unknown time.Duration) {
-	late = min(share(passed, usualCare.late), max(share(passed, e.care.late), leastStep))
-	unknown = min(share(passed, usualCare.unknown), max(share(passed, e.care.unknown), leastStep))
-	return e.hurried(late), e.hurried(max(late, min(unknown, mostStep)))
+	late = min(share(passed, usualCare.late), max(share(passed, e.care.late), e.care.least))
+	unknown = min(share(passed, usualCare.unknown), max(share(passed, e.care.unknown), e.care.least))
+	return e.hurried(late), e.hurried(max(share(passed, e.care.blind), min(unknown, mostStep)))
 }
 
 // hurried shortens what would be waited for a look by as much as is gone.

@@ -43,35 +43,49 @@ func (c *Cluster) nextLook() time.Time {
 	if w.failing > 0 {
 		return w.last.Add(pollPause("", w.failing))
 	}
-	next := now.Add(time.Hour) // all have left; the context is about to end
+	ending := c.ending()
+	first, last, known := c.deadlinesLocked(now, ending)
+	if ending && known {
+		first = halfWay(w.last, first, last)
+	}
+	return later(first, w.last.Add(leastGap))
+}
+
+// deadlinesLocked are when the first has to be looked at, and the last, and whether
+// something is known of all of them.
+func (c *Cluster) deadlinesLocked(now time.Time, ending bool) (first, last time.Time, known bool) {
+	w := &c.watcher
+	first, known = now.Add(time.Hour), true // all have left; the context is about to end
 	urgent := slices.ContainsFunc(w.waits, func(w *waiting) bool { return !w.leisurely })
 	scouted := map[string]bool{}
 	for _, wait := range w.waits {
 		c.presume(wait, now)
-		expect, kind := c.expectation(wait), wait.lesson.subject
+		expect, kind := c.expectation(wait, ending), wait.lesson.subject
 		if !expect.known && scouted[kind] {
 			continue // of several of a kind that nothing is known of, one is asked about
 		}
 		scouted[kind] = true
-		if at := wait.deadline(expect, urgent); at.Before(next) {
-			next = at
+		at := wait.deadline(expect, urgent)
+		if at.Before(first) {
+			first = at
 		}
+		last, known = later(last, at), known && expect.known
 	}
-	if soonest := w.last.Add(leastGap); next.Before(soonest) {
-		return soonest
-	}
-	return next
+	return first, last, known
 }
 
 func (c *Cluster) seenAtWork(wait *waiting, now time.Time) {
 	c.pace.atWork(wait.lesson, now)
-	wait.seenAtWork(c.expectation(wait), now)
+	wait.seenAtWork(c.expectation(wait, c.ending()), now)
 }
 
-func (c *Cluster) expectation(wait *waiting) expectation {
+func (c *Cluster) expectation(wait *waiting, ending bool) expectation {
 	e := c.pace.expectation(wait.lesson)
 	if waiting, counts := c.pressing(wait.lesson); counts {
 		e.care = closeCare(waiting)
+	}
+	if ending {
+		e.care = lastCare
 	}
 	return e
 }
@@ -128,6 +142,7 @@ func (c *Cluster) tellAll(seen tasksSeen, err error) (unseen []*waiting) {
 		switch {
 		case ended:
 			wait.lesson.logged, wait.lesson.inLog = seen.took[wait.upid], true
+			wait.runs = wait.starts && seen.started(wait)
 			c.tell(wait, ending{exit: exit})
 		case wait.missed > pollErrors:
 			c.tell(wait, ending{err: missed})

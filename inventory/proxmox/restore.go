@@ -163,7 +163,7 @@ func (j *job) restore(ctx context.Context, r inventory.Resource, want ref, a arc
 		p["start"] = "1"
 	}
 	j.say("restoring from %s", a.volid)
-	err := j.begin(ctx, r, want, it, "/nodes/"+want.node+"/lxc", p)
+	err := j.begin(ctx, r, want, &it, "/nodes/"+want.node+"/lxc", p)
 	failed := err != nil && stateOf(err) == inventory.StateFailed
 	if err == nil || failed {
 		j.c.restores.ended(t.vmid, want.vmid, failed)

@@ -99,3 +99,11 @@ func (c *Cluster) noteDestroyed(lines []task) {
 		}
 	}
 }
+
+// started reports a start of a guest within the task that makes it. What a list tells of
+// the end of the one, it tells of the other.
+func (s *tasksSeen) started(wait *waiting) bool {
+	return slices.ContainsFunc(s.starts[wait.guest.vmid], func(u upid) bool {
+		return u.node() == wait.upid.node() && u.began() >= wait.upid.began() && endedWell(s.ends[u])
+	})
+}

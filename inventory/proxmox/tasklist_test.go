@@ -118,3 +118,35 @@ func TestSomebodyElseTakesThePlaceWhileItStarts(t *testing.T) {
 		}
 	})
 }
+
+// The list that tells that a creation has ended tells of the start within it.
+func TestAStartWithinACreation(t *testing.T) {
+	name := func(node, kind, id string, began int64) upid {
+		return upid(fmt.Sprintf("UPID:%s:00000001:00000001:%08X:%s:%s:root@pam:", node, began, kind, id))
+	}
+	wait := &waiting{upid: name("pve1", "vzcreate", "20001", 1000), guest: ref{vmid: "20001"}, starts: true}
+	for _, tt := range []struct {
+		what string
+		task task
+		want bool
+	}{
+		{"it ended well", task{UPID: name("pve1", "vzstart", "20001", 1010), Status: "OK"}, true},
+		{"with warnings", task{UPID: name("pve1", "vzstart", "20001", 1000), Status: "WARNINGS: 1"}, true},
+		{"it failed", task{UPID: name("pve1", "vzstart", "20001", 1010), Status: "hook failed"}, false},
+		{"it runs yet", task{UPID: name("pve1", "vzstart", "20001", 1010)}, false},
+		{"a former guest's", task{UPID: name("pve1", "vzstart", "20001", 900), Status: "OK"}, false},
+		{"another guest's", task{UPID: name("pve1", "vzstart", "20002", 1010), Status: "OK"}, false},
+		{"on another node", task{UPID: name("pve2", "vzstart", "20001", 1010), Status: "OK"}, false},
+	} {
+		parts := strings.Split(string(tt.task.UPID), ":")
+		tt.task.Type, tt.task.ID = parts[5], text(parts[6])
+		if tt.task.Status != "" {
+			tt.task.EndTime = "1020"
+		}
+		seen := tasksSeen{ends: map[upid]string{}, running: map[upid]bool{}, took: map[upid]time.Duration{}, starts: map[string][]upid{}}
+		seen.add([]task{tt.task})
+		if got := seen.started(wait); got != tt.want {
+			t.Errorf("%s: %v", tt.what, got)
+		}
+	}
+}

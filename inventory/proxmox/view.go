@@ -48,6 +48,7 @@ type template struct {
 type born struct {
 	owed    string // what its mark says of a first start
 	started bool   // its creation was to start it
+	runs    bool   // which was seen to end well
 	at      time.Time
 }
 

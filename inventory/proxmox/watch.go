@@ -36,6 +36,8 @@ type waiting struct {
 	since  time.Time // it waits
 	// leisurely: nobody waits for it who could go on.
 	leisurely bool
+	starts    bool        // it makes its guest and starts it: a look at that is all that follows
+	runs      bool        // and the start was seen to end well
 	ended     chan ending // has room for one
 }
 

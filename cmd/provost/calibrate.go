@@ -76,8 +76,8 @@ func (c *calibration) run(ctx context.Context, t *terminal, log *slog.Logger) er
 	}
 	defer cluster.Close()
 	if c.clean {
-		n, err := cluster.ClearTrials(ctx)
-		fmt.Fprintf(t.err, "%d guests of earlier runs deleted\n", n)
+		what, err := cluster.ClearTrials(ctx)
+		fmt.Fprintf(t.err, "%s of earlier runs deleted\n", what)
 		return err
 	}
 	began := time.Now()

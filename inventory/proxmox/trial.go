@@ -44,7 +44,7 @@ type Timings struct {
 	Small, Large                                 float64
 
 	// Of these, all or some may be empty: then Untimed says why.
-	Bulk                    Batch           // starts by one request; Began is when it was answered
+	Bulk                    []time.Duration // when starts by one request began, after the first
 	Machine                 []time.Duration // linked clones of a machine template
 	Snapshot, Migrate       []time.Duration // of a container that stands still; migrations on shared storage
 	Backup, BackupCopy      []time.Duration // of Small and of Large bytes

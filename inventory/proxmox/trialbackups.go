@@ -17,8 +17,11 @@ func (t *trial) timeBackups(ctx context.Context) (string, error) {
 	if err := t.mayToo("VM.Backup"); err != nil {
 		return "", err
 	}
-	for _, i := range t.numbers(0) {
-		if err := t.backUpAndRestore(ctx, t.ref(i), t.t.Small/gib, &t.t.Backup, &t.t.Restore); err != nil {
+	for n, i := range t.numbers(0) {
+		if err := t.backUpTo(ctx, t.ref(i), t.Count+n, t.t.Small/gib, &t.t.Backup, &t.t.Restore); err != nil {
+			return "", err
+		}
+		if err := t.destroyTimed(ctx, t.ref(t.Count+n)); err != nil {
 			return "", err
 		}
 	}
@@ -26,7 +29,7 @@ func (t *trial) timeBackups(ctx context.Context) (string, error) {
 }
 
 // timeBackupCopies does that with a copy of the template, which is what provost does
-// where it restores machines.
+// where it restores machines. What was restored is what is backed up next.
 func (t *trial) timeBackupCopies(ctx context.Context) (string, error) {
 	switch why := unrestorable(t.from); {
 	case len(t.t.Restore) == 0:
@@ -34,21 +37,28 @@ func (t *trial) timeBackupCopies(ctx context.Context) (string, error) {
 	case why != "":
 		return "", leftOut(why)
 	}
-	copied := t.ref(t.Count)
-	if err := t.alone(ctx, &t.t.Copy, func() (upid, error) { return t.clone(ctx, t.from.ref, t.Count, "1") }); err != nil {
+	from := t.Count
+	if err := t.alone(ctx, &t.t.Copy, func() (upid, error) { return t.clone(ctx, t.from.ref, from, "1") }); err != nil {
 		return "", err
 	}
 	err := t.repeat(&t.t.RestoreCopy, func() error {
-		return t.backUpAndRestore(ctx, copied, t.t.Large/gib, &t.t.BackupCopy, &t.t.RestoreCopy)
+		to := t.Count + (from-t.Count+1)%t.Count
+		if err := t.backUpTo(ctx, t.ref(from), to, t.t.Large/gib, &t.t.BackupCopy, &t.t.RestoreCopy); err != nil {
+			return err
+		}
+		last := from
+		from = to
+		return t.destroyTimed(ctx, t.ref(last))
 	})
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, restores %s, of %s GiB", told(t.t.BackupCopy), told(t.t.RestoreCopy), formatGiB(t.from.disk)), t.destroyTimed(ctx, copied)
+	return fmt.Sprintf("%s, restores %s, of %s GiB", told(t.t.BackupCopy), told(t.t.RestoreCopy), formatGiB(t.from.disk)), t.destroyTimed(ctx, t.ref(from))
 }
 
-// backUpAndRestore leaves neither the backup nor what was made of it.
-func (t *trial) backUpAndRestore(ctx context.Context, r ref, disk float64, backups, restores *[]time.Duration) error {
+// backUpTo backs up a guest and makes the one of that number of it. The backup does
+// not stay.
+func (t *trial) backUpTo(ctx context.Context, r ref, to int, disk float64, backups, restores *[]time.Duration) error {
 	if err := t.alone(ctx, backups, func() (upid, error) { return t.backUp(ctx, r) }); err != nil {
 		return err
 	}
@@ -59,11 +69,7 @@ func (t *trial) backUpAndRestore(ctx context.Context, r ref, disk float64, backu
 	if len(standing) != 1 {
 		return fmt.Errorf("%d backups of %s with this trial's mark are on %s: one is to be there", len(standing), r, t.vault.name)
 	}
-	restored := t.Count + 1
-	if err := t.alone(ctx, restores, func() (upid, error) { return t.restore(ctx, restored, string(standing[0].VolID), disk) }); err != nil {
-		return err
-	}
-	if err := t.destroyTimed(ctx, t.ref(restored)); err != nil {
+	if err := t.alone(ctx, restores, func() (upid, error) { return t.restore(ctx, to, string(standing[0].VolID), disk) }); err != nil {
 		return err
 	}
 	return t.c.clearArchives(ctx, t.vault, t.within)

@@ -26,41 +26,43 @@ func (t *trial) timeBulk(ctx context.Context) (string, error) {
 	if _, err := t.c.api.postList(ctx, "/cluster/bulk-action/guest/start", p, "vms", vmids); err != nil {
 		return "", err
 	}
-	if t.t.Bulk.Took, err = t.followStarts(ctx, before); err != nil {
+	tasks, err := t.followStarts(ctx, before)
+	if err != nil {
 		return "", err
 	}
-	t.t.Bulk.Began = make([]time.Duration, t.Count)
+	if _, err := t.follow(ctx, tasks); err != nil {
+		return "", err
+	}
+	for _, task := range tasks {
+		t.t.Bulk = append(t.t.Bulk, task.at.Sub(tasks[0].at))
+	}
 	_, err = t.many(ctx, t.numbers(0), t.stop)
-	return fmt.Sprintf("%s from the request on, with %d of them", meanOf(t.t.Bulk.Took), t.Count), err
+	return fmt.Sprintf("%d begin within %s", t.Count, t.t.Bulk[t.Count-1].Round(time.Millisecond)), err
 }
 
-// patientLooks is how often a start is looked for that was asked for.
-const patientLooks = 600
+// startLimit is how long a start is looked for that was asked for.
+const startLimit = 2 * time.Minute
 
-// followStarts follows one more start of each container than there were, from now on.
-func (t *trial) followStarts(ctx context.Context, before map[upid]bool) ([]time.Duration, error) {
-	c, asked := t.chase(), time.Now()
-	for looks := 0; len(c.tasks) < t.Count || c.open > 0; looks++ {
-		if len(c.tasks) < t.Count {
-			now, err := t.startTasks(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for u := range now {
-				if !before[u] {
-					c.add(follower{u, asked})
-					before[u] = true
-				}
-			}
-		}
-		if err := c.look(ctx); err != nil {
+// followStarts waits until each container has one start more than there were. One is
+// taken to have begun half way between the last list without it and the first with it.
+func (t *trial) followStarts(ctx context.Context, before map[upid]bool) (tasks []follower, err error) {
+	for asked, last := time.Now(), time.Now(); len(tasks) < t.Count; {
+		now, err := t.startTasks(ctx)
+		if err != nil {
 			return nil, err
 		}
-		if looks > patientLooks {
-			return nil, fmt.Errorf("only %d of %d containers are being started", len(c.tasks), t.Count)
+		seen := time.Now()
+		for u := range now {
+			if !before[u] {
+				tasks = append(tasks, follower{u, last.Add(seen.Sub(last) / 2)})
+				before[u] = true
+			}
+		}
+		if last = seen; seen.Sub(asked) > startLimit {
+			return nil, fmt.Errorf("after %s only %d of %d containers are being started", startLimit, len(tasks), t.Count)
 		}
 	}
-	return c.took, nil
+	return tasks, nil
 }
 
 // startTasks are all starts of the trial's containers that the node tells of.
@@ -100,7 +102,7 @@ func (t *trial) timeSnapshots(ctx context.Context) (string, error) {
 	return told(t.t.Snapshot), nil
 }
 
-// timeMigrations moves a container that stands still to another node and back.
+// timeMigrations moves containers that stand still to another node and back.
 func (t *trial) timeMigrations(ctx context.Context) (string, error) {
 	if err := t.mayToo("VM.Migrate"); err != nil {
 		return "", err
@@ -113,8 +115,9 @@ func (t *trial) timeMigrations(ctx context.Context) (string, error) {
 		return "", leftOut("no other node that has storage " + t.from.storage + " is online")
 	}
 	err := t.repeat(&t.t.Migrate, func() error {
+		i := len(t.t.Migrate) / 2 % t.Count
 		for _, way := range [][2]string{{t.from.node, other}, {other, t.from.node}} {
-			at := ref{vmid: t.vmid(0), typ: typeLXC, node: way[0]}
+			at := ref{vmid: t.vmid(i), typ: typeLXC, node: way[0]}
 			if err := t.alone(ctx, &t.t.Migrate, func() (upid, error) {
 				return t.c.api.post(ctx, at.path()+"/migrate", params{"target": way[1]})
 			}); err != nil {
@@ -146,7 +149,7 @@ func (t *trial) timeMachines(ctx context.Context) (string, error) {
 	case !rights.has("/vms/"+t.machine.vmid, "VM.Clone"):
 		return "", leftOut("the token lacks VM.Clone on /vms/" + t.machine.vmid)
 	}
-	err := t.repeat(&t.t.Machine, func() error { return t.cloneTimed(ctx, &t.t.Machine, t.machine.ref, t.Count, "0") })
+	err := t.repeat(&t.t.Machine, func() error { return t.cloneTimed(ctx, &t.t.Machine, t.machine.ref, t.nth(t.t.Machine), "0") })
 	return told(t.t.Machine) + ", of " + t.machine.vmid + " on " + t.machine.node, withoutLinks(err, t.machine.storage)
 }
 

@@ -169,13 +169,13 @@ func (t *trial) timeClones(ctx context.Context) (result string, err error) {
 
 // timeCopies clones the template fully.
 func (t *trial) timeCopies(ctx context.Context) (string, error) {
-	err := t.repeat(&t.t.Copy, func() error { return t.cloneTimed(ctx, &t.t.Copy, t.from.ref, t.Count, "1") })
+	err := t.repeat(&t.t.Copy, func() error { return t.cloneTimed(ctx, &t.t.Copy, t.from.ref, t.nth(t.t.Copy), "1") })
 	return told(t.t.Copy), err
 }
 
 // timeLinked clones it linked, where the storage can.
 func (t *trial) timeLinked(ctx context.Context) (string, error) {
-	err := t.repeat(&t.t.Linked, func() error { return t.cloneTimed(ctx, &t.t.Linked, t.from.ref, t.Count, "0") })
+	err := t.repeat(&t.t.Linked, func() error { return t.cloneTimed(ctx, &t.t.Linked, t.from.ref, t.nth(t.t.Linked), "0") })
 	return told(t.t.Linked), withoutLinks(err, t.from.storage)
 }
 
@@ -196,6 +196,9 @@ func (t *trial) repeat(timed *[]time.Duration, do func() error) error {
 	}
 	return nil
 }
+
+// nth takes another of the copies' numbers each time.
+func (t *trial) nth(timed []time.Duration) int { return t.Count + len(timed)%t.Count }
 
 // cloneTimed times a clone, and the deletion of it.
 func (t *trial) cloneTimed(ctx context.Context, into *[]time.Duration, source ref, i int, full string) error {

@@ -1,6 +1,7 @@
 // Package calibrate fits the model of what a cluster costs to what was timed on a
 // real one: [proxmox.Timings] in, [pvesim.Costs] out. Demo, sim and benchmarks can
-// then play that cluster.
+// then play that cluster; and [Guesses] turns it into what the planner takes for
+// granted until it has seen tasks of its own.
 //
 // To fit another parameter, have it timed in [proxmox.Cluster.Time] and solve for
 // it here. The package refuses to send anything, and to guess: what cannot be told
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/provost-dev/provost/inventory/proxmox"
@@ -24,7 +26,9 @@ import (
 //	two sizes of disk, cloned alone, tell how much of a clone is work and what
 //	    one copy gets (Stream);
 //	Count clones at once tell what all copies get together (Throughput);
-//	starts and creations, alone and at once, tell their work and their bytes.
+//	starts and creations, alone and at once, tell their work and their bytes;
+//	two sizes, backed up and restored, tell how quickly that packs and unpacks;
+//	starts by one request tell how long it needs from one to the next.
 //
 // like is where the rest comes from, and notes say, by a preset file's key, how
 // each parameter was come by.
@@ -34,6 +38,9 @@ func Fit(t proxmox.Timings, like pvesim.Costs) (pvesim.Costs, map[string]string)
 	f.contention()
 	f.storage()
 	f.tasks()
+	f.archives()
+	f.bulk()
+	f.files()
 	f.jitter()
 	return f.costs, f.notes
 }
@@ -50,12 +57,12 @@ type fit struct {
 // requests takes the quickest of each: nothing makes a request quicker than it is.
 func (f *fit) requests() {
 	c := &f.costs
-	c.Read = slices.Min(f.Reads)
-	c.Worker = max(0, slices.Min(f.WorkerReads)-c.Read)
-	c.Tasks = max(0, slices.Min(f.TaskLists)-c.Read)
+	c.Read = duration(slices.Min(f.Reads).Seconds())
+	c.Worker = duration(max(0, slices.Min(f.WorkerReads)-c.Read).Seconds())
+	c.Tasks = duration(max(0, slices.Min(f.TaskLists)-c.Read).Seconds())
 	c.Row = f.PerGuest
-	c.Answer = slices.Min(f.Posts)
-	c.Config = slices.Min(f.Writes)
+	c.Answer = duration(slices.Min(f.Posts).Seconds())
+	c.Config = duration(slices.Min(f.Writes).Seconds())
 	f.storageCosts().Volume = f.PerVolume
 	for _, key := range []string{"read", "worker", "tasks", "answer", "config"} {
 		f.notes[key] = "the quickest"
@@ -76,24 +83,22 @@ func (f *fit) contention() {
 	f.notes["contention"] = fmt.Sprintf("a stop takes %s alone and %s with %d at once", seconds(f.Stop), seconds(f.StopMany.Took), f.Count)
 }
 
-// freely is the share of a clone below which its copying is not told from noise.
+// freely is the share of a task below which its copying is not told from noise.
 const freely = 0.1
 
 func (f *fit) storage() {
 	s := f.storageCosts()
-	small, large := mean(f.Clone), mean(f.Copy)
-	alone := max(0, (large-small)/(f.Large-f.Small)) // seconds a byte
-	if alone*f.Large < freely*small {
+	work, byteTime := f.line(f.Clone, f.Copy)
+	f.costs.FullClone = duration(work)
+	f.notes["full_clone"] = fmt.Sprintf("%s for %s, less what is copied", seconds(f.Clone), amount(f.Small))
+	if byteTime == 0 {
 		f.free = true
 		s.Throughput, s.Stream = math.Inf(1), 0
-		f.costs.FullClone = duration((small + large) / 2)
-		f.notes[f.storageKey("throughput")] = fmt.Sprintf("%.0f GiB are cloned as quickly as %.0f", f.Large/(1<<30), f.Small/(1<<30))
-		f.notes["full_clone"] = fmt.Sprintf("%s for %.0f GiB, %s for %.0f", seconds(f.Clone), f.Small/(1<<30), seconds(f.Copy), f.Large/(1<<30))
+		f.notes[f.storageKey("throughput")] = fmt.Sprintf("%s are cloned as quickly as %s", amount(f.Large), amount(f.Small))
+		f.notes["full_clone"] = f.sizes(f.Clone, f.Copy)
 		return
 	}
-	work := max(0, small-f.Small*alone)
-	f.costs.FullClone = duration(work)
-	f.stream = 1 / alone
+	f.stream = 1 / byteTime
 	// Of a storage that Count copies do not fill nothing is known but that.
 	f.throughput = 1 / solve(mean(f.CloneMany.Took), 1/(float64(f.Count)*f.stream), 1, func(byteTime float64) float64 {
 		n := f.node
@@ -101,26 +106,60 @@ func (f *fit) storage() {
 		return n.play(f.Clone, f.CloneMany, work, f.Small)
 	})
 	s.Stream, s.Throughput = round(f.stream), round(f.throughput)
-	f.notes["full_clone"] = fmt.Sprintf("%s for %.0f GiB, less what is copied", seconds(f.Clone), f.Small/(1<<30))
-	f.notes[f.storageKey("stream")] = fmt.Sprintf("%s for %.0f GiB, %s for %.0f", seconds(f.Clone), f.Small/(1<<30), seconds(f.Copy), f.Large/(1<<30))
-	f.notes[f.storageKey("throughput")] = fmt.Sprintf("%s for %.0f GiB with %d at once", seconds(f.CloneMany.Took), f.Small/(1<<30), f.Count)
+	f.notes[f.storageKey("stream")] = f.sizes(f.Clone, f.Copy)
+	f.notes[f.storageKey("throughput")] = fmt.Sprintf("%s for %s with %d at once", seconds(f.CloneMany.Took), amount(f.Small), f.Count)
 }
+
+// line tells a task's work from its copying, in seconds and seconds a byte, by two
+// sizes of what is copied. 0 a byte is no time worth mention.
+func (f *fit) line(small, large []time.Duration) (work, byteTime float64) {
+	byteTime = (mean(large) - mean(small)) / (f.Large - f.Small)
+	if byteTime*f.Large < freely*mean(small) {
+		return (mean(small) + mean(large)) / 2, 0
+	}
+	return max(0, mean(small)-f.Small*byteTime), byteTime
+}
+
+func (f *fit) sizes(small, large []time.Duration) string {
+	return fmt.Sprintf("%s for %s, %s for %s", seconds(small), amount(f.Small), seconds(large), amount(f.Large))
+}
+
+func amount(bytes float64) string { return fmt.Sprintf("%.4g GiB", bytes/(1<<30)) }
 
 func (f *fit) tasks() {
 	c := &f.costs
 	started := float64(c.CreatedStart) / float64(max(c.Start, 1))
 	c.Stop, c.Destroy = duration(mean(f.Stop)), duration(mean(f.Destroy))
-	if len(f.Linked) > 0 {
-		c.LinkedClone = duration(mean(f.Linked))
-		f.notes["linked_clone"] = "alone"
+	f.alone("linked_clone", &c.LinkedClone, f.Linked, proxmox.LinkedClones)
+	f.alone("snapshot", &c.Snapshot, f.Snapshot, proxmox.Snapshots)
+	f.alone("migrate", &c.Migrate, f.Migrate, proxmox.Migrations)
+	if f.alone("linked_machine", &c.LinkedMachine, f.Machine, proxmox.Machines) {
+		c.LinkedMachine = max(0, c.LinkedMachine-c.Fork)
 	}
 	c.Start, c.Booted = f.split(f.Start, f.StartMany)
 	c.Create, c.Unpacked = f.split(f.Create, f.CreateMany)
 	c.CreatedStart = duration(started * c.Start.Seconds())
 	f.notes["stop"], f.notes["destroy"] = "alone", "alone"
+	f.notes["booted"], f.notes["unpacked"] = "see start", "see create"
 	f.notes["start"] = fmt.Sprintf("%s alone, %s with %d at once", seconds(f.Start), seconds(f.StartMany.Took), f.Count)
 	f.notes["create"] = fmt.Sprintf("%s alone, %s with %d at once", seconds(f.Create), seconds(f.CreateMany.Took), f.Count)
 	f.notes["created_start"] = "not timed: the same part of a start as in the preset"
+}
+
+// alone takes what was timed by itself, and otherwise notes why it was not.
+func (f *fit) alone(key string, into *time.Duration, timed []time.Duration, thing proxmox.Thing) bool {
+	if len(timed) == 0 {
+		f.untimed(thing, key)
+		return false
+	}
+	*into, f.notes[key] = duration(mean(timed)), "alone"
+	return true
+}
+
+func (f *fit) untimed(thing proxmox.Thing, keys ...string) {
+	for _, key := range keys {
+		f.notes[key] = "not timed: " + strings.Join(strings.Fields(f.Untimed[thing]), " ")
+	}
 }
 
 // split tells a task's work from the bytes that it copies: work is slowed by
@@ -133,6 +172,32 @@ func (f *fit) split(alone []time.Duration, many proxmox.Batch) (work time.Durati
 		bytes = solve(mean(many.Took), 0, one*f.stream, func(b float64) float64 { return f.play(alone, many, one-b/f.stream, b) })
 	}
 	return duration(one - bytes/max(f.stream, 1)), round(bytes)
+}
+
+// bulk tells how long a bulk start needs from one guest to the next, beside its two
+// requests.
+func (f *fit) bulk() {
+	c := &f.costs
+	if len(f.Bulk) < 2 {
+		f.untimed(proxmox.BulkStarts, "bulk")
+		return
+	}
+	gap := f.Bulk[len(f.Bulk)-1].Seconds() / float64(len(f.Bulk)-1)
+	c.Bulk = duration(max(0, gap-(c.Read+c.Worker+c.Answer).Seconds()))
+	f.notes["bulk"] = fmt.Sprintf("%.3g s from one to the next, less what two requests take", gap)
+}
+
+// files tells connecting from reading.
+func (f *fit) files() {
+	if f.Files == 0 {
+		f.untimed(proxmox.FilesOverSSH, "ssh", "file")
+		return
+	}
+	c := &f.costs
+	c.SSH = duration(mean(f.Connections))
+	c.File = duration(max(0, mean(f.FilesReads)-mean(f.Connections)) / float64(f.Files))
+	f.notes["ssh"] = "alone"
+	f.notes["file"] = fmt.Sprintf("%s for %d guests, less that", seconds(f.FilesReads), f.Files)
 }
 
 // jitter is half the width of the band in which equal tasks lie.

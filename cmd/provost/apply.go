@@ -21,8 +21,8 @@ of the campus works elsewhere, it says where and ends.
 Example:
   provost plan  --config provost.yaml
   provost apply --config provost.yaml`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			logs := addLogFlags(flags, "warn")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				return applyOnce(ctx, t, *config, logs)

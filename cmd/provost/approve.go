@@ -31,8 +31,8 @@ another and the approval is void. It counts for seven days, and once.
 
 Example:
   provost approve 0f3a9c5e7d1b2a4860c4e2f1907ab35d --config provost.yaml --as camille`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			who := flags.String("as", "", "the `NAME` that statuses show; yours where it is left out")
 			return func(_ context.Context, t *terminal, args []string) (int, error) {
 				if len(args) == 0 {

@@ -29,7 +29,16 @@ type command struct {
 	args    string // "[DIR]"
 	summary string
 	help    string // what it does, then an example
-	setup   func(*flag.FlagSet) func(ctx context.Context, t *terminal, args []string) (int, error)
+	setup   func(*flag.FlagSet) action
+}
+
+// action runs a command once its flags are read, and gives the exit code.
+type action = func(ctx context.Context, t *terminal, args []string) (int, error)
+
+// configFlag declares the flag of every command that the daemon's configuration
+// guides.
+func configFlag(flags *flag.FlagSet) *string {
+	return flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
 }
 
 // commands lists every subcommand, in the order in which help shows them.
@@ -66,7 +75,7 @@ func run(ctx context.Context, t *terminal, args []string) int {
 func (c command) run(ctx context.Context, t *terminal, args []string) int {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	action := c.setup(flags)
+	act := c.setup(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		c.usage(t.out, flags)
@@ -78,7 +87,7 @@ func (c command) run(ctx context.Context, t *terminal, args []string) int {
 		fmt.Fprintf(t.err, "provost %s: it takes no argument, not %q; see 'provost help %s'\n", c.name, flags.Arg(0), c.name)
 		return exitError
 	}
-	code, err := action(ctx, t, flags.Args())
+	code, err := act(ctx, t, flags.Args())
 	if err != nil {
 		for line := range strings.SplitSeq(fmt.Sprintf("provost %s: %v", c.name, err), "\n") {
 			fmt.Fprintln(t.err, oneLine(line)) // an error may list several things

@@ -28,8 +28,8 @@ SIGTERM or Ctrl-C: no new change is started, running ones get grace: to finish.
 
 Example:
   provost daemon --config /etc/provost/provost.yaml --log-format json`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			logs := addLogFlags(flags, "info")
 			return func(ctx context.Context, t *terminal, _ []string) (int, error) {
 				log, err := logs.open(t.err)

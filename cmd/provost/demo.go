@@ -33,7 +33,7 @@ Example:
   provost demo
   provost demo --students 600 --preset campus --speed 60   # a semester begins
   provost demo --once --students 60   # ends after a second pass that changes nothing`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(flags *flag.FlagSet) action {
 			d := &demo{}
 			flags.BoolVar(&d.once, "once", false, "end when the campus has converged and a new daemon finds nothing to do")
 			flags.IntVar(&d.students, "students", 60, "number `N` of students, at most 600")

@@ -40,8 +40,8 @@ writing statuses. Changes that run are finished.
 
 Example:
   provost pause --config provost.yaml --reason "exams until Friday"`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			reason := flags.String("reason", "", "`TEXT` that statuses show")
 			return func(_ context.Context, t *terminal, _ []string) (int, error) {
 				c, err := readConfig(*config)
@@ -68,8 +68,8 @@ func resumeCommand() command {
 
 Example:
   provost resume --config provost.yaml`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			return func(_ context.Context, t *terminal, _ []string) (int, error) {
 				c, err := readConfig(*config)
 				if err != nil {

@@ -23,8 +23,8 @@ blocked, 1 on error.
 Example:
   provost plan --config provost.yaml
   provost plan --config provost.yaml --dir . --output json   # a tree not yet committed`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-			config := flags.String("config", "provost.yaml", "the daemon's configuration `FILE`")
+		setup: func(flags *flag.FlagSet) action {
+			config := configFlag(flags)
 			dir := flags.String("dir", "", "plan this working tree `DIR` in place of the newest commit")
 			output := flags.String("output", "text", "print in `FORMAT`: text or json")
 			logs := addLogFlags(flags, "warn")

@@ -24,7 +24,7 @@ Example:
   provost schema cohort > cohort.schema.json
   # first line of a cohort file:
   # yaml-language-server: $schema=cohort.schema.json`,
-		setup: func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(*flag.FlagSet) action {
 			return func(_ context.Context, t *terminal, args []string) (int, error) {
 				if len(args) != 1 {
 					return exitError, fmt.Errorf("name one kind: %s", schemaKinds())

@@ -32,7 +32,7 @@ The presets are ` + strings.Join(pvesim.Presets(), ", ") + `.
 Example:
   provost sim --listen 127.0.0.1:8006 --nodes 5 --preset campus --speed 60
   provost sim --windows 127.0.0.1:5986 --forge 127.0.0.1:8080`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(flags *flag.FlagSet) action {
 			s := &sim{}
 			flags.StringVar(&s.listen, "listen", "127.0.0.1:8006", "`ADDRESS` of the first node's API; the others are on the ports after it")
 			flags.IntVar(&s.nodes, "nodes", 1, "number `N` of nodes, at most 32")

@@ -24,7 +24,7 @@ commit, and in the repository's own CI. It exits 0 when all is well, else 1.
 Example:
   provost validate
   provost validate ~/campus`,
-		setup: func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(*flag.FlagSet) action {
 			return func(_ context.Context, t *terminal, args []string) (int, error) {
 				dir := "."
 				if len(args) > 1 {

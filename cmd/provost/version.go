@@ -35,7 +35,7 @@ func versionCommand() command {
 	return command{
 		name: "version", summary: "print the version",
 		help: "Version prints the version of this program.\n\nExample:\n  provost version",
-		setup: func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(*flag.FlagSet) action {
 			return func(_ context.Context, t *terminal, _ []string) (int, error) {
 				fmt.Fprintln(t.out, "provost", version())
 				return exitOK, nil

@@ -34,7 +34,7 @@ Example:
   provost pause --reason "calibrating"
   provost calibrate --config provost.yaml --template 9000 --out campus.yaml
   provost demo --preset campus.yaml --students 600 --speed 60`,
-		setup: func(flags *flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+		setup: func(flags *flag.FlagSet) action {
 			c := &calibration{}
 			flags.StringVar(&c.config, "config", "provost.yaml", "the daemon's configuration `FILE`")
 			flags.StringVar(&c.system, "system", "", "`NAME` of the cluster in it, where there is more than one")

@@ -81,8 +81,8 @@ func TestUntrustedTextsOnATerminal(t *testing.T) {
 }
 
 // failing is a command that ends with an error.
-func failing(text string) func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
-	return func(*flag.FlagSet) func(context.Context, *terminal, []string) (int, error) {
+func failing(text string) func(*flag.FlagSet) action {
+	return func(*flag.FlagSet) action {
 		return func(context.Context, *terminal, []string) (int, error) {
 			return exitError, errors.New("cannot: " + text)
 		}

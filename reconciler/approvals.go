@@ -131,7 +131,7 @@ func (a *Approvals) put(file string, content any) error {
 		return err
 	}
 	_, err = tmp.Write(append(data, '\n'))
-	err = cmp.Or(err, tmp.Close())
+	err = cmp.Or(err, tmp.Sync(), tmp.Close()) // a power cut leaves the old file or the new one, whole
 	if err == nil {
 		err = os.Rename(tmp.Name(), file)
 	}

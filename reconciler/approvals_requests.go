@@ -29,6 +29,8 @@ type shown struct {
 // requestsFile is a name that no approval has.
 const requestsFile = "requests"
 
+// requests are those of which something was shown. A file that cannot be understood is
+// as good as lost: what was shown is shown anew, and approved anew.
 func (a *Approvals) requests() (map[string]shown, error) {
 	all := map[string]shown{}
 	data, err := os.ReadFile(filepath.Join(a.dir, requestsFile))
@@ -38,8 +40,8 @@ func (a *Approvals) requests() (map[string]shown, error) {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read what approvals were asked for: %w", err)
 	}
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, fmt.Errorf("cannot read what approvals were asked for: %w", err)
+	if json.Unmarshal(data, &all) != nil || all == nil {
+		return map[string]shown{}, nil
 	}
 	return all, nil
 }

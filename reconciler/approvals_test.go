@@ -175,6 +175,26 @@ func TestHear(t *testing.T) {
 	}
 }
 
+// What was shown is shown anew where nobody can read what it was: approvals of requests
+// do not end with a file that a power cut left torn.
+func TestHearAfterATornFile(t *testing.T) {
+	dir := t.TempDir()
+	a, held := NewApprovals(dir, time.Now), heldBack("a")
+	for _, torn := range []string{"", "{", "null", "[]"} {
+		if err := os.WriteFile(filepath.Join(dir, requestsFile), []byte(torn), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range [][]Approval{nil, {{User: "ada", Commit: "c1"}}} {
+			if err := a.hear(Proposal{ID: "!7", Author: "bob", Commit: "c1"}, given, &held, []string{"ada"}); err != nil {
+				t.Fatalf("%q: %v", torn, err)
+			}
+		}
+		if one, ok := a.find(held); !ok || one.By != "ada on !7" {
+			t.Errorf("%q: approved by %q", torn, one.By)
+		}
+	}
+}
+
 // roster is a tree in which so many students have a machine.
 func roster(students int) projects.Tree {
 	var b strings.Builder

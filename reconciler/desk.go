@@ -224,9 +224,10 @@ func (d *desk) answer(ctx context.Context) {
 		return
 	}
 	d.r.breakPromises(ctx, d.base.Commit, append(heads(proposals), d.pass.Commit)...)
-	fresh := slices.DeleteFunc(slices.Clone(proposals), func(p Proposal) bool {
+	open := answerable(proposals, d.base.Commit, d.pass.Refused)
+	fresh := slices.DeleteFunc(slices.Clone(open), func(p Proposal) bool {
 		answer, stands := d.stands[p.Commit]
-		return p.Commit == d.base.Commit || p.Unread || stands && answer.Plan.Held == nil
+		return stands && answer.Plan.Held == nil
 	})
 	if len(fresh) == 0 {
 		return
@@ -246,7 +247,7 @@ func (d *desk) answer(ctx context.Context) {
 		return
 	}
 	d.pass.Proposals = nil // a published list is never changed
-	for _, p := range proposals {
+	for _, p := range open {
 		if answer, answered := d.stands[p.Commit]; answered {
 			d.pass.Proposals = append(d.pass.Proposals, answer)
 		}

@@ -22,6 +22,15 @@ type slow struct {
 	width int
 	begun []string // in order
 	long  []string // names
+	reads time.Duration
+}
+
+func (s *slow) List(ctx context.Context) (inventory.Listing, error) {
+	s.mu.Lock()
+	reads := s.reads
+	s.mu.Unlock()
+	time.Sleep(reads)
+	return s.memory.List(ctx)
 }
 
 func (s *slow) Apply(ctx context.Context, changes []inventory.Change, tell func(inventory.Event)) []inventory.Outcome {
@@ -246,6 +255,36 @@ func TestANewerCommitTakesOver(t *testing.T) {
 			statuses = w.forge.on("2222")
 			if slices.Contains(statuses[6:], "2222 plan pending: seen; the answer follows") || !strings.HasPrefix(statuses[len(statuses)-1], "2222 apply ") {
 				t.Errorf("the second commit: %q", statuses)
+			}
+		})
+	})
+}
+
+// Of a wrong commit that is mended while it is still read, nothing begins.
+func TestACommitThatIsMendedWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		right := map[string]string{"projects/a.yaml": project(names(2)...)}
+		visit(t, right, func(w *town) {
+			time.Sleep(10 * time.Minute)
+			before := w.begun()
+			w.cri.mu.Lock()
+			w.cri.reads = 20 * time.Second
+			w.cri.mu.Unlock()
+			w.forge.push(second, map[string]string{"projects/a.yaml": project(names(9)...)})
+			w.call()
+			time.Sleep(10 * time.Second)
+			w.forge.push(third, right) // of which no hook tells
+			time.Sleep(10 * time.Minute)
+			if n := w.begun(); n != before {
+				t.Errorf("%d changes of the wrong commit were begun", n-before)
+			}
+			passes := w.ended()
+			if last := passes[len(passes)-1]; last.Commit != third || !last.Converged() {
+				t.Errorf("the last pass: %+v", last)
+			}
+			statuses := w.forge.on("2222")
+			if last := statuses[len(statuses)-1]; last != "2222 apply canceled: superseded by 333300003333 after 0 of 21 changes" {
+				t.Errorf("the wrong commit ends with %q", last)
 			}
 		})
 	})

@@ -19,10 +19,7 @@ func (r *Reconciler) answerProposals(ctx context.Context, pass *Pass, base Snaps
 		return
 	}
 	b := r.bench(base, live, ours, pass.Problems)
-	for _, p := range proposals {
-		if p.Commit == base.Commit || p.Unread {
-			continue // merged, though its forge has yet to notice: the pass itself answers on it
-		}
+	for _, p := range answerable(proposals, base.Commit, pass.Refused) {
 		pass.Proposals = append(pass.Proposals, r.answerProposal(ctx, p, b))
 	}
 	r.forgetRequests(proposals)
@@ -39,6 +36,25 @@ func (r *Reconciler) proposals(ctx context.Context, base Snapshot) ([]Proposal, 
 		r.Log.Warn("merge requests unread", "error", err)
 	}
 	return proposals, err == nil
+}
+
+// answerable are the requests that are answered. Statuses are of commits, and on each
+// there is one to answer: on the branch's own, which a request has as head when it was
+// merged and its forge has yet to notice, the pass itself; on one that is not believed,
+// who said so; and where several requests have one head, the first of them.
+func answerable(proposals []Proposal, newest string, refused []Refusal) []Proposal {
+	taken := map[string]bool{newest: true}
+	for _, r := range refused {
+		taken[r.Commit] = true
+	}
+	var list []Proposal
+	for _, p := range proposals {
+		if !p.Unread && !taken[p.Commit] {
+			taken[p.Commit] = true
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // bench is what merge requests are held against.

@@ -53,7 +53,9 @@ type repo struct {
 	tree      projects.Tree
 	proposals []Proposal
 	refused   []Refusal
+	given     []Approval // on each request
 	down      error
+	silent    error               // about requests
 	statuses  map[string][]Status // by commit, in order
 }
 
@@ -61,7 +63,9 @@ func (r *repo) Latest(context.Context) (Snapshot, error) {
 	return Snapshot{Commit: "c0ffee00c0ffee00", Branch: "main", Author: "Camille", Subject: "test", Tree: r.tree, Refused: r.refused}, r.down
 }
 
-func (r *repo) Proposals(context.Context, Snapshot) ([]Proposal, error) { return r.proposals, nil }
+func (r *repo) Proposals(context.Context, Snapshot) ([]Proposal, error) { return r.proposals, r.silent }
+
+func (r *repo) Approvals(context.Context, Proposal) ([]Approval, error) { return r.given, nil }
 
 func (r *repo) SetStatus(_ context.Context, commit string, s Status) error {
 	if r.statuses == nil {

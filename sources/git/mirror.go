@@ -36,13 +36,20 @@ type mirror struct {
 	log    *slog.Logger
 
 	st    *filesystem.Storage // nil until it is needed
+	known []string            // the packs that it has
 	mends time.Time           // when damage was last mended by cloning again
 }
 
 func (m *mirror) path() string { return filepath.Join(m.dir, "mirror.git") }
 
 func (m *mirror) read(ctx context.Context, want []plumbing.ReferenceName, use func(store, refs) error) error {
-	err := m.try(ctx, want, use)
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	defer func() { m.known = m.packs() }()
+	err = m.try(ctx, want, use)
 	if !errors.As(err, new(*damage)) || ctx.Err() != nil || time.Since(m.mends) < restBetweenClones {
 		return err
 	}
@@ -100,14 +107,14 @@ func (m *mirror) write(ctx context.Context, st store, ref plumbing.ReferenceName
 
 // open opens the mirror, and makes an empty one where there is none to use.
 func (m *mirror) open() error {
-	packs, err := filepath.Glob(filepath.Join(m.path(), "objects", "pack", "*.pack"))
-	if err == nil && len(packs) > maxPacks {
+	packs := m.packs()
+	if len(packs) > maxPacks {
 		m.log.Info("the mirror has many packs; cloning again", "mirror", m.path(), "packs", len(packs))
 		if err := m.remove(); err != nil {
 			return err
 		}
 	}
-	if m.st != nil {
+	if m.refresh(packs); m.st != nil {
 		return nil
 	}
 	if err := os.MkdirAll(m.path(), 0o700); err != nil {
@@ -115,7 +122,7 @@ func (m *mirror) open() error {
 	}
 	m.sweep()
 	m.st = m.storage()
-	_, err = gogit.Open(m.st, nil)
+	_, err := gogit.Open(m.st, nil)
 	if err == nil {
 		return nil
 	}

@@ -50,6 +50,23 @@ Example:
 	}
 }
 
+type demo struct {
+	once     bool
+	students int
+	preset   string
+	speed    float64
+	seed     uint64
+	listen   string
+	logs     *logFlags
+	terminal *terminal
+
+	world  *world.World
+	config *Config
+	view   progress
+	log    *slog.Logger
+	passes chan *reconciler.Pass // every pass that ended
+}
+
 // mostStudents is what the sample campus has addresses for.
 const mostStudents = 600
 
@@ -75,23 +92,6 @@ func (d *demo) costs() (pvesim.Costs, error) {
 	}
 	costs.Speed = d.speed
 	return costs, nil
-}
-
-type demo struct {
-	once     bool
-	students int
-	preset   string
-	speed    float64
-	seed     uint64
-	listen   string
-	logs     *logFlags
-	terminal *terminal
-
-	world  *world.World
-	config *Config
-	view   progress
-	log    *slog.Logger
-	passes chan *reconciler.Pass // every pass that ended
 }
 
 func (d *demo) run(ctx context.Context) (code int, err error) {

@@ -37,26 +37,28 @@ func openState(c *Config, history *reconciler.History, r *reconciler.Reconciler,
 	if dropped, err := r.Promises.Keep(store.Shelf("promises")); err != nil || dropped > 0 {
 		log.Warn("old commits may stay pending for ever", "dropped", dropped, "error", err)
 	}
-	source, ok := r.Source.(keeper)
-	if !ok {
-		return store, nil
+	if source, ok := r.Source.(keeper); ok {
+		atFirstTurn(r, func() {
+			if err := source.Keep(store.Shelf("statuses")); err != nil {
+				log.Error("statuses of an earlier daemon are lost", "error", err)
+			}
+		})
 	}
-	take := sync.OnceFunc(func() {
-		if err := source.Keep(store.Shelf("statuses")); err != nil {
-			log.Error("statuses of an earlier daemon are lost", "error", err)
-		}
-	})
-	turn := r.Turn
+	return store, nil
+}
+
+// atFirstTurn does something once, when the reconciler first has the right to apply.
+func atFirstTurn(r *reconciler.Reconciler, do func()) {
+	once, turn := sync.OnceFunc(do), r.Turn
 	r.Turn = func(ctx context.Context) (reconciler.Turn, error) {
 		if turn == nil {
-			take()
+			once()
 			return reconciler.Turn{Ctx: ctx, Done: func() {}}, nil
 		}
 		t, err := turn(ctx)
 		if err == nil && t.Barred == "" {
-			take()
+			once()
 		}
 		return t, err
 	}
-	return store, nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/provost-dev/provost/inventory/proxmox"
+	"github.com/provost-dev/provost/inventory/proxmox/calibrate"
 	"github.com/provost-dev/provost/inventory/windows"
 	"github.com/provost-dev/provost/reconciler"
 	"github.com/provost-dev/provost/reconciler/plan"
@@ -72,6 +73,13 @@ func (s SystemConfig) open(name string, c *Config, log *slog.Logger) (reconciler
 	case s.Proxmox != nil:
 		if s.Proxmox.StateDir == "" {
 			s.Proxmox.StateDir = filepath.Join(c.State, "intents", name)
+		}
+		if s.Proxmox.Preset != "" {
+			costs, err := presetCosts(s.Proxmox.Preset)
+			if err != nil {
+				return nil, fmt.Errorf("preset: %w", err)
+			}
+			s.Proxmox.Guesses = calibrate.Guesses(costs)
 		}
 		return proxmox.New(name, c.Campus, *s.Proxmox, log)
 	case s.Windows != nil:

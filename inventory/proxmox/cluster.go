@@ -98,6 +98,7 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		making:   map[string]bool{},
 		born:     map[string]born{},
 	}
+	c.pace.guesses = cfg.Guesses
 	base := opts.Transport
 	if base == nil {
 		t, err := newTLSTransport(cfg.CAFile)

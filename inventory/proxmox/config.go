@@ -31,6 +31,11 @@ type Config struct {
 	// Trials are the VMIDs for guests that provost makes to time a cluster, see
 	// [Cluster.Time]. Nothing else may be there then: "990001000-990001099".
 	Trials string `yaml:"trials"`
+	// Preset is a file of what was measured on this cluster, or the name of a cluster
+	// that it is like. Whoever reads the configuration reads it into Guesses, since
+	// this package knows no presets.
+	Preset  string   `yaml:"preset"`
+	Guesses *Guesses `yaml:"-"` // nil for none
 	// StaleLocks says what becomes of a lock that no task holds: "report" (the
 	// default), or "clear", which takes the word "unlock" of SSHConfig.
 	StaleLocks string `yaml:"stale_locks"`

@@ -35,7 +35,11 @@ func (c *Cluster) Estimate(ch inventory.Change) time.Duration {
 	case ch.Action == inventory.Create || ch.Action == inventory.Replace:
 		return c.estimateCreation(ch)
 	case ch.Action == inventory.Update && slices.Contains(ch.Fields, "node"):
-		return time.Minute
+		kind := "vzmigrate"
+		if ch.After != nil && ch.After.Attrs["type"] == typeQEMU {
+			kind = "qmigrate" // without a second m
+		}
+		return c.usual(kind, time.Minute)
 	}
 	return guessOptions
 }
@@ -60,7 +64,11 @@ func (c *Cluster) estimateCreation(ch inventory.Change) time.Duration {
 }
 
 func (c *Cluster) usual(subject string, guess time.Duration) time.Duration {
-	if s, ok := c.pace.of(aboutTask(subject)); ok {
+	a := aboutTask(subject)
+	if s, ok := c.pace.of(a); ok {
+		return s.alone
+	}
+	if s, ok := c.cfg.Guesses.of(a); ok {
 		return s.alone
 	}
 	return guess
@@ -70,6 +78,9 @@ func (c *Cluster) usual(subject string, guess time.Duration) time.Duration {
 func (c *Cluster) cloneSpeed(plan clonePlan, r inventory.Resource) speed {
 	a := c.look().aboutClone(plan, r)
 	if s, ok := c.pace.of(a); ok {
+		return s
+	}
+	if s, ok := c.cfg.Guesses.of(a); ok {
 		return s
 	}
 	if !plan.full {

@@ -9,11 +9,12 @@ import (
 // passes; a new process begins with what the cluster's task log tells. The zero
 // value knows nothing.
 type pace struct {
-	mu     sync.Mutex
-	known  map[string]*record
-	told   map[upid]about
-	cores  map[string]int      // of the nodes
-	flying map[string]*company // tasks that are being watched now, by what they share
+	mu      sync.Mutex
+	guesses *Guesses // of what was never seen; nil where nobody has measured
+	known   map[string]*record
+	told    map[upid]about
+	cores   map[string]int      // of the nodes
+	flying  map[string]*company // tasks that are being watched now, by what they share
 }
 
 // about is what is known of a task when it begins.

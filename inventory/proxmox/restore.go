@@ -268,7 +268,11 @@ func (v view) aboutBackup(copied template) about {
 // to write what a clone writes, and to unpack it as a creation from an OS template
 // does, in which others do not disturb it.
 func (c *Cluster) restoreSpeed(t template, r inventory.Resource) speed {
-	if s, ok := c.pace.of(c.look().aboutRestore(t, r)); ok {
+	a := c.look().aboutRestore(t, r)
+	if s, ok := c.pace.of(a); ok {
+		return s
+	}
+	if s, ok := c.cfg.Guesses.of(a); ok {
 		return s
 	}
 	s := c.cloneSpeed(planFrom(r, t), r).and(c.usual("vzcreate", guessInstall))
@@ -287,7 +291,11 @@ func (s speed) and(more time.Duration) speed {
 // backupTime is how long a backup of a copy takes: about as long as a clone, which
 // reads as much and writes more.
 func (c *Cluster) backupTime(t template, clone speed) time.Duration {
-	if s, ok := c.pace.of(c.look().aboutBackup(t)); ok {
+	a := c.look().aboutBackup(t)
+	if s, ok := c.pace.of(a); ok {
+		return s.alone
+	}
+	if s, ok := c.cfg.Guesses.of(a); ok {
 		return s.alone
 	}
 	return clone.alone + guessFixed

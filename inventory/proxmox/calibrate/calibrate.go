@@ -200,18 +200,26 @@ func (f *fit) files() {
 	f.notes["file"] = fmt.Sprintf("%s for %d guests, less that", seconds(f.FilesReads), f.Files)
 }
 
+// quick is what ends too soon for the looks at it to tell how it varies.
+const quick = 500 * time.Millisecond
+
 // jitter is half the width of the band in which equal tasks lie.
 func (f *fit) jitter() {
 	var squares, n float64
-	for _, samples := range [][]time.Duration{f.Create, f.Start, f.Stop, f.Clone, f.Copy, f.Linked} {
+	for _, samples := range [][]time.Duration{f.Create, f.Start, f.Stop, f.Clone, f.Copy, f.Linked, f.Destroy, f.Backup, f.Restore} {
 		m := mean(samples)
+		if len(samples) < 2 || m < quick.Seconds() {
+			continue
+		}
 		for _, d := range samples {
 			squares += math.Pow(d.Seconds()/m-1, 2)
 		}
-		n += max(0, float64(len(samples)-1))
+		n += float64(len(samples) - 1)
 	}
-	f.costs.Jitter = math.Round(1000*math.Sqrt(3*squares/n)) / 1000
-	f.notes["jitter"] = "of tasks that are alike"
+	if n > 0 {
+		f.costs.Jitter = math.Round(1000*math.Sqrt(3*squares/n)) / 1000
+		f.notes["jitter"] = "of tasks that are alike"
+	}
 }
 
 func (f *fit) storageCosts() *pvesim.Storage {

@@ -232,6 +232,9 @@ func compare(t *testing.T, got, want pvesim.Costs) {
 		if name == "bulk" && math.Abs(p[0]-p[1]) < 0.01 {
 			continue // two lists of tasks are as far apart
 		}
+		if name == "jitter" && math.Abs(p[0]-p[1]) < 0.01 {
+			continue // how some dozens of figures scatter
+		}
 		off := math.Abs(p[0]/p[1] - 1)
 		t.Logf("%-18s %12.6g for %12.6g: %5.1f %%", name, p[0], p[1], 100*off)
 		if p[0] != p[1] && !(off <= tolerance) {

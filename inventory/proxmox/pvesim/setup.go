@@ -126,6 +126,17 @@ func (c *Cluster) EditFile(vmid int, text string) error {
 	return nil
 }
 
+// Move puts a guest on another node, as the HA manager does with those of a node
+// that is gone: no task, and the file as it was.
+func (c *Cluster) Move(vmid int, to string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g, n := c.guests[vmid], c.node(to); g != nil && n != nil {
+		g.node = n
+		c.written(g)
+	}
+}
+
 // SetStatus starts or stops a guest from within, as its owner would: no task,
 // no write of its file. status is "running" or "stopped".
 func (c *Cluster) SetStatus(vmid int, status string) {

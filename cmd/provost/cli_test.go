@@ -176,6 +176,7 @@ func TestOneDaemonAState(t *testing.T) {
 // TestPlanCommand runs "provost plan" before and after an apply: 2 with changes,
 // 0 without, 1 when something cannot be read; its JSON is a whole pass.
 func TestPlanCommand(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, 2)
 	config, err := w.Configure("127.0.0.1:1", "1h")
 	if err != nil {
@@ -221,6 +222,7 @@ func TestPlanCommand(t *testing.T) {
 var summaryLine = regexp.MustCompile(`(?m)^demo: converged commit=[0-9a-f]{40} guests=([0-9]+) records=[0-9]+ reservations=[0-9]+ filters=[0-9]+ statuses=[0-9]+ second_pass_changes=0$`)
 
 func TestDemoOnce(t *testing.T) {
+	t.Parallel()
 	code, out, errs := call(t, "demo", "--once", "--students", "5", "--log-level", "error")
 	match := summaryLine.FindStringSubmatch(out)
 	// Five students' machines and those of the three projects.

@@ -24,6 +24,7 @@ const nobody = 65532
 // else. It makes a campus true, answers, and ends; afterwards nothing stands outside
 // of the state directory that did not stand there before.
 func TestNoRightsAreNeeded(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can make a process that has no rights at all: run it as root")
 	}

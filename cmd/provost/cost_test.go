@@ -25,6 +25,7 @@ const mostProxmox = 10
 // knows nothing, and in its second, when it remembers what it read. README.md
 // states the numbers that it prints.
 func TestWhatAnUnchangedPassCosts(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, example.Students)
 	config, err := w.Configure("127.0.0.1:1", "1h")
 	if err != nil {

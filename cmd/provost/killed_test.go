@@ -32,6 +32,7 @@ status apply success
 // TestKilledAnywhere plays the story once for each twelfth of a daemon's first calls,
 // with the call drawn by a seed. Every third loses its state directory, too.
 func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	const parts = 12
 	dir, rng := t.TempDir(), rand.New(rand.NewPCG(4, 0))
 	for i := range parts {

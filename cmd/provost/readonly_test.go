@@ -28,6 +28,7 @@ exec setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs --boundin
 // which one directory can be written. It makes the campus true, and a new daemon finds
 // nothing left to do.
 func TestADemoOnAReadOnlySystem(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it builds the binary")
 	}

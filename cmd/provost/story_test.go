@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,11 +32,27 @@ func TestMain(m *testing.M) {
 // checked also holds what the stories sent to Proxmox against its real schema.
 type checked struct{ tests *testing.M }
 
-func (c checked) Run() int { return recorded.Run(c.tests) }
+func (c checked) Run() int {
+	letMoreWait()
+	return recorded.Run(c.tests)
+}
+
+// letMoreWait lets more stories play at once than there are processors, where
+// nobody says how many: two thirds of a story's time it waits, for a lease to end, a
+// daemon's next pass or a lock. More than these few would rather wait for each other.
+func letMoreWait() {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))) // the flag is there
+	}
+}
 
 // TestStories runs the stories in testdata/script. Their words, beside those of
 // testscript, are in storyWords.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, storiesIn(filepath.Join("..", "..", "testdata", "script")))
 }
 

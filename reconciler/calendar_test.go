@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,9 +28,7 @@ func inTime(t *testing.T, lines string, files map[string]string) *house {
 
 func (h *house) with(lines string) {
 	next := projects.Tree{}
-	for name, file := range h.repo.tree {
-		next[name] = file
-	}
+	maps.Copy(next, h.repo.tree)
 	next["campus.yaml"] = projects.File{Data: []byte(campusYAML + lines)}
 	h.repo.tree = next
 }

@@ -28,8 +28,8 @@ type api struct {
 // it prints anything else as Go would.
 type params map[string]string
 
-func (p params) library() map[string]interface{} {
-	out := make(map[string]interface{}, len(p))
+func (p params) library() map[string]any {
+	out := make(map[string]any, len(p))
 	for k, v := range p {
 		out[k] = v
 	}
@@ -80,7 +80,7 @@ func readToken(file string) (pve.ApiTokenID, pve.ApiTokenSecret, error) {
 // get reads path into out.
 func (a *api) get(ctx context.Context, path string, out any) (*exchange, error) {
 	x, err := a.do(ctx, http.MethodGet, path, func(ctx context.Context) {
-		var ignored map[string]interface{}
+		var ignored map[string]any
 		_ = a.client.GetJsonRetryable(ctx, path, &ignored, 1)
 	})
 	if err != nil {

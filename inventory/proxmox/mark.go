@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,10 +51,8 @@ func (c *Cluster) judge(g guest) (m inventory.Mark, ours bool, why string) {
 func (c *Cluster) ownedAs(g guest, keys ...inventory.Key) (inventory.Mark, error) {
 	m, ours, why := c.judge(g)
 	if ours {
-		for _, key := range keys {
-			if m.Key == key {
-				return m, nil
-			}
+		if slices.Contains(keys, m.Key) {
+			return m, nil
 		}
 		why = "its mark is for " + string(m.Key)
 	}

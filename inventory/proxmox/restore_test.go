@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,9 +70,7 @@ func TestUnrestorable(t *testing.T) {
 		{rawLines, "lxc.idmap: u 0 100000 65536\n", "only root gets raw lxc lines back from a backup"},
 	} {
 		cfg := rawConfig{}
-		for option, value := range good {
-			cfg[option] = value
-		}
+		maps.Copy(cfg, good)
 		cfg[tt.option] = tt.value
 		if why := unrestorable(template{cfg: cfg}); why != tt.why {
 			t.Errorf("%s: %s: %q, want %q", tt.option, tt.value, why, tt.why)

@@ -83,7 +83,7 @@ func standard(h http.Header, value string, body, secret []byte, now time.Time) b
 		}
 	}
 	want := sum(secret, []byte(id+"."+stamp+"."), body)
-	for _, signature := range strings.Fields(value) {
+	for signature := range strings.FieldsSeq(value) {
 		coded, ok := strings.CutPrefix(signature, "v1,")
 		if !ok {
 			continue

@@ -1,6 +1,7 @@
 package pvesim_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -26,9 +27,7 @@ func TestPrivileges(t *testing.T) {
 	all := map[string][]string{"/vms/100": {"VM.Audit", "VM.Clone", "VM.Config.Options", "VM.Config.Memory", "VM.Config.Network"}}
 	with := func(path string, privs ...string) map[string][]string {
 		m := map[string][]string{path: privs}
-		for k, v := range all {
-			m[k] = v
-		}
+		maps.Copy(m, all)
 		return m
 	}
 	config := "/nodes/pve1/lxc/100/config"

@@ -32,7 +32,7 @@ func readBlocks(t *testing.T) []block {
 	}
 	var blocks []block
 	var before []string
-	for _, part := range strings.Split("\n"+string(text), "\n=== ") {
+	for part := range strings.SplitSeq("\n"+string(text), "\n=== ") {
 		lines := strings.Split(strings.TrimRight(part, "\n"), "\n")
 		b := block{id: lines[0], before: before}
 		before = nil

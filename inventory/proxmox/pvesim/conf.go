@@ -55,7 +55,7 @@ func (c *Conf) String() string {
 func (s Section) write(b *strings.Builder) {
 	// Perl's split drops what is empty at the end.
 	if text := strings.TrimRight(s.Values["description"], "\n"); text != "" {
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			b.WriteString("#" + encodeText(line) + "\n")
 		}
 	}

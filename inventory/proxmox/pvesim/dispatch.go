@@ -110,9 +110,7 @@ func (c *Cluster) admit(n *node, req *http.Request, path string, params, refs ma
 		reason := "Method '" + req.Method + " " + path + "' not implemented"
 		return nil, route{}, &apiError{status: 501, reason: reason, bare: true}
 	}
-	for name, value := range vars {
-		params[name] = value
-	}
+	maps.Copy(params, vars)
 	k := &call{c: c, verb: req.Method, method: method, who: who, params: params}
 	k.vmid, k.kind = k.num("vmid"), kindOf(pattern)
 	if err := c.permit(k); err != nil {

@@ -51,7 +51,7 @@ func (k *call) permitLXCOption(name, value, vmid string) error {
 
 // permitFeatures lets tokens set nesting and nothing else.
 func permitFeatures(value string) error {
-	for _, part := range strings.Split(value, ",") {
+	for part := range strings.SplitSeq(value, ",") {
 		if name, _, _ := strings.Cut(part, "="); name != "" && name != "nesting" {
 			return forbidden("changing feature flags (except nesting) is only allowed for root@pam")
 		}

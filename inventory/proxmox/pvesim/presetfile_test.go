@@ -12,9 +12,9 @@ import (
 func TestPresetFilesSayEverything(t *testing.T) {
 	var visit func(v reflect.Value) int
 	visit = func(v reflect.Value) (n int) {
-		for i := range v.NumField() {
-			if v.Field(i).Kind() == reflect.Struct {
-				n += visit(v.Field(i))
+		for _, field := range v.Fields() {
+			if field.Kind() == reflect.Struct {
+				n += visit(field)
 			} else {
 				n++
 			}

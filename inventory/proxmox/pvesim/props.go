@@ -38,7 +38,7 @@ func parseProps(keys map[string]*schema.Param, value string) map[string]string {
 
 // volumeOption returns one key of "volume,key=value,…".
 func volumeOption(value, key string) string {
-	for _, part := range strings.Split(value, ",") {
+	for part := range strings.SplitSeq(value, ",") {
 		if v, ok := strings.CutPrefix(part, key+"="); ok {
 			return v
 		}

@@ -170,7 +170,7 @@ func (s *Server) receive(ctx context.Context, sh *shell, r *request) (string, *f
 	if b == nil {
 		return "", faultBody("Receive without a DesiredStream")
 	}
-	for _, name := range strings.Fields(b.DesiredStream.Streams) {
+	for name := range strings.FieldsSeq(b.DesiredStream.Streams) {
 		if name != "stdout" && name != "stderr" {
 			return "", faultParameter("stream " + name)
 		}

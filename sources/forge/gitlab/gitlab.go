@@ -78,10 +78,10 @@ func (f *Forge) Requests(ctx context.Context) (_ []sources.Request, err error) {
 	}
 	options := api.ListProjectMergeRequestsOptions{
 		ListOptions: api.ListOptions{PerPage: 100},
-		State:       api.Ptr("opened"),
+		State:       new("opened"),
 		// One that is opened while pages are read comes last and shifts nothing.
-		OrderBy: api.Ptr("created_at"),
-		Sort:    api.Ptr("asc"),
+		OrderBy: new("created_at"),
+		Sort:    new("asc"),
 	}
 	if f.config.Branch != "" {
 		options.TargetBranch = &f.config.Branch

@@ -92,7 +92,7 @@ func checkAll(decl map[string]*Param, params, refs map[string]string, prefix str
 // stops at the first thing that is wrong.
 func (p *Param) check(path, value string) string {
 	if p.Type == "array" && p.Items != nil {
-		for _, item := range strings.Split(value, "\x00") {
+		for item := range strings.SplitSeq(value, "\x00") {
 			if text := p.Items.check(path, item); text != "" {
 				return text
 			}

@@ -109,7 +109,7 @@ func checkNamed(name, value string) string {
 // server says about it.
 func ParseProperties(keys map[string]*Param, path, value string) (props map[string]string, text string) {
 	props = map[string]string{}
-	for _, part := range strings.Split(value, ",") {
+	for part := range strings.SplitSeq(value, ",") {
 		if part == "" {
 			continue
 		}

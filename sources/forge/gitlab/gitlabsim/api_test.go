@@ -45,7 +45,7 @@ func TestStatusStateMachine(t *testing.T) {
 		t.Run(c.states, func(t *testing.T) {
 			name := fmt.Sprint("provost/", i)
 			var got reply
-			for _, state := range strings.Split(c.states, " ") {
+			for state := range strings.SplitSeq(c.states, " ") {
 				got = ask(t, s, "glpat-bot", "POST", "/api/v4/projects/campus%2Finfra/statuses/"+sha, "name="+name+"&state="+state)
 			}
 			answer := fmt.Sprint(got.status)

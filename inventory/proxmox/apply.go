@@ -11,6 +11,8 @@ import (
 // Apply implements reconciler.System: one change after another. The reconciler
 // runs many Applies at once.
 func (c *Cluster) Apply(ctx context.Context, changes []inventory.Change, progress func(inventory.Event)) []inventory.Outcome {
+	c.noteApplied()
+	defer c.noteApplied()
 	outcomes := make([]inventory.Outcome, len(changes))
 	for i, ch := range changes {
 		err := unknownf("not tried: stopping")

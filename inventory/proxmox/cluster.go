@@ -35,6 +35,8 @@ type Cluster struct {
 	mu   sync.Mutex           // held for moments only, never across I/O
 	view view                 // what the last List saw, and what was made since
 	seen map[string]seenGuest // by VMID; what spares requests where there is no SSH
+	// The last listing without SSH, and the last change that was made: see due.
+	swept, applied time.Time
 	// Since the last listing: VMIDs that were used, those whose guests were deleted,
 	// and guests that were made.
 	occupied map[string]bool

@@ -9,9 +9,9 @@
 // command, see [SSHConfig]). The resources are up to ten seconds old; so where the
 // tasks tell of a guest that was started or stopped just now, the guests of that
 // node and type are asked for again in one GET. Without SSH, or when no SSH host
-// answers: besides, one GET of the configuration of each guest with the provost
-// tag, and of every other guest whose line in /cluster/resources is new or
-// changed.
+// answers: besides, one GET of the configuration of each guest whose line in
+// /cluster/resources is new or changed, and of as many others as it takes to read
+// each within five minutes ([Cluster.due]); after a change, of all of ours.
 //
 // Where the forced command knows the word "versions", a read over SSH brings only
 // /etc/pve/.vmlist, which numbers the writes of each file. What has another number
@@ -36,7 +36,7 @@
 // Of what is written to a running guest, Proxmox keeps some for its next start. The
 // files tell (read over SSH), and so does GET …/pending for a guest that changed
 // since; without SSH that would be one more request for each guest in each pass,
-// so nothing is told then, and nothing restarted.
+// so only those are asked that provost itself has changed.
 //
 // # How many at once
 //

@@ -111,6 +111,7 @@ func TestAGuestThatMovesWhileItIsRead(t *testing.T) {
 			c := r.open(t)
 			if known {
 				list(t, c)
+				c.noteApplied() // all are read again
 			}
 			r.sim.Inject(pvesim.Fault{Method: "GET", Path: "/nodes/*/lxc/20001/config", Kind: pvesim.Refuse, Status: 500,
 				Reason: "Configuration file 'nodes/pve2/lxc/20001.conf' does not exist"})

@@ -99,8 +99,8 @@ func TestCostOfAPass(t *testing.T) {
 		first, idle     int
 		firstSSH, idles int
 	}{
-		{"with SSH", false, 3, 2, 1, 1},                     // the release, the resources, the tasks
-		{"without SSH", true, 4 + 60 + 5, 2 + 60 + 1, 0, 0}, // first what the token may see, too
+		{"with SSH", false, 3, 2, 1, 1},                // the release, the resources, the tasks
+		{"without SSH", true, 4 + 60 + 5, 2 + 1, 0, 0}, // first what the token may see, too; then who was read the longest ago
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, pvesim.Options{NoSSH: tt.noSSH})

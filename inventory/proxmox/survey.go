@@ -28,11 +28,13 @@ type survey struct {
 	unsure  map[string]string
 }
 
-// seenGuest is a guest's configuration and its line in the resources at the time.
+// seenGuest is a guest's configuration, when it was read, and the guest's line in the
+// resources at the time.
 type seenGuest struct {
 	ref
 	print string
 	cfg   rawConfig
+	at    time.Time
 }
 
 // statsAge is how old pvestatd's figures in the resources may be.
@@ -65,8 +67,8 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 	if sshErr != nil {
 		c.log.Warn("reading configurations over the API instead", "error", sshErr)
 	}
-	c.join(ctx, s, files)
 	s.tasks = ts
+	c.join(ctx, s, files)
 	c.judgeLocks(s)
 	c.freshen(ctx, s, s.now)
 	c.judgeStarts(ctx, s)
@@ -75,32 +77,36 @@ func (c *Cluster) survey(ctx context.Context) (*survey, error) {
 }
 
 // join brings together what the resources and the files say of each guest, and
-// reads over the API what the files lack: a guest made a moment ago, or all of
-// them where there is no SSH.
+// reads over the API what the files lack: a guest made a moment ago, or, where there
+// is no SSH, what [Cluster.due] says.
 func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 	maps.Copy(s.guests, files.guests)
-	seen := c.lastSeen()
-	var missing []line
-	prints := map[string]string{}
+	seen, now := c.lastSeen(), time.Now()
+	var missing, alike []line
+	looks := map[string]seenGuest{}
 	for _, l := range s.lines {
 		if !l.guest() {
 			continue
 		}
 		vmid := l.vmid
-		prints[vmid] = l.print()
+		looks[vmid] = seenGuest{print: l.print(), at: now}
 		g, read := files.guests[vmid]
 		if !read {
-			g = guest{ref: l.ref()}
-			if old, ok := seen[vmid]; ok {
-				g.cfg = old.cfg
-				read = files.vmlist == nil && old.print == l.print() && !tagged(l)
+			old := seen[vmid]
+			g = guest{ref: l.ref(), cfg: old.cfg}
+			if files.vmlist == nil && old.print == l.print() {
+				looks[vmid] = old
+				alike = append(alike, l)
+			} else {
+				missing = append(missing, l)
 			}
 		}
 		g.pool, g.status = l.pool, l.status
 		s.guests[vmid] = g
-		if !read {
-			missing = append(missing, l)
-		}
+	}
+	for _, l := range c.due(alike, seen, s, now) {
+		looks[l.vmid] = seenGuest{print: l.print(), at: now}
+		missing = append(missing, l)
 	}
 	if files.vmlist != nil { // guests that the token may not see, or whose files moved from folder to folder
 		for vmid, g := range files.vmlist.guests {
@@ -120,7 +126,7 @@ func (c *Cluster) join(ctx context.Context, s *survey, files clusterFiles) {
 		}
 		c.ssh.kept.learn(files.vmlist, read)
 	}
-	c.remember(s, prints)
+	c.remember(s, looks)
 }
 
 // tagged reports the tag that our guests carry. It is only a hint at whose
@@ -262,11 +268,11 @@ func (c *Cluster) lastSeen() map[string]seenGuest {
 	return c.seen
 }
 
-func (c *Cluster) remember(s *survey, prints map[string]string) {
+func (c *Cluster) remember(s *survey, looks map[string]seenGuest) {
 	seen := make(map[string]seenGuest, len(s.guests))
 	for vmid, g := range s.guests {
 		if _, unread := s.unread[vmid]; !unread || g.cfg != nil {
-			seen[vmid] = seenGuest{ref: g.ref, print: prints[vmid], cfg: g.cfg}
+			seen[vmid] = seenGuest{ref: g.ref, print: looks[vmid].print, cfg: g.cfg, at: looks[vmid].at}
 		}
 	}
 	for vmid := range s.unread { // to be read again next time

@@ -255,19 +255,3 @@ func outcome(h *host, d changeDocument, results map[string]result, err error) ve
 	}
 	return verdict{inventory.StateUnknown, h.name + ": cannot understand the status " + strconv.Quote(r.Status)}
 }
-
-// passing reports whether another try may do better. What "already exists" or
-// is already gone although it did not stand so a moment ago is looked at again;
-// it is never taken for success.
-func (e remoteError) passing() bool {
-	id, _, _ := strings.Cut(e.ID, ",")
-	switch id {
-	case "WIN32 9711", "WIN32 9714", "WIN32 9701", "WIN32 9717", "DHCP 20022", "DHCP 20013":
-		return true
-	}
-	switch e.Category {
-	case "ResourceUnavailable", "ResourceBusy", "OperationTimeout", "ConnectionError":
-		return true
-	}
-	return false
-}

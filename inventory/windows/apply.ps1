@@ -208,7 +208,8 @@ function Test-SameTtl($Change, $Record) {
 
 # Completes the mark and then makes the record, or changes $Old. Where somebody
 # has made that very record meanwhile, the texts that were added are withdrawn:
-# they would make it ours.
+# they would make it ours. So they are beside a CNAME, with which nothing can share
+# its name: they would speak of a record that never comes.
 function Write-MarkedRecord($Change, $View, $Old, $Note) {
     Add-Text $Change $View.missing $Note
     try {
@@ -218,7 +219,7 @@ function Write-MarkedRecord($Change, $View, $Old, $Note) {
             Set-Record $Change $Old $Note
         }
     } catch {
-        if ([string]$_.FullyQualifiedErrorId -like 'WIN32 9711,*') {
+        if ([string]$_.FullyQualifiedErrorId -match '^WIN32 (9708|9709|9711),') {
             $now = Get-RecordView $Change (Read-ZoneIndex ([string]$Change.zone))
             $added = @($now.ours | Where-Object -FilterScript { $View.missing -ccontains $_.value })
             Remove-Record $Change $added $Note

@@ -51,6 +51,16 @@ function Get-RecordValue($Record) {
     return $null
 }
 
+# A MAC in one form, however it was written; what is none, such as a DUID or a
+# filter's pattern, in lower case.
+function Format-Mac([string]$Id) {
+    $digits = $Id -replace '[-:. ]', ''
+    if ($digits -notmatch '^[0-9A-Fa-f]{12}$') {
+        return $Id.ToLowerInvariant()
+    }
+    return ($digits -replace '(..)(?!$)', '$1-').ToLowerInvariant()
+}
+
 # The records of a zone with the CIM instance that each was read from.
 function Read-Zone([string]$Zone) {
     $get = @{ ZoneName = $Zone }
@@ -74,7 +84,7 @@ function Read-Reservation([string]$Scope) {
     foreach ($found in @(Get-DhcpServerv4Reservation @get)) {
         @{
             ip          = [string]$found.IPAddress
-            clientId    = ([string]$found.ClientId).ToLowerInvariant()
+            clientId    = Format-Mac ([string]$found.ClientId)
             name        = [string]$found.Name
             description = [string]$found.Description
         }
@@ -84,7 +94,7 @@ function Read-Reservation([string]$Scope) {
 function Read-Filter {
     foreach ($found in @(Get-DhcpServerv4Filter)) {
         @{
-            mac         = ([string]$found.MacAddress).ToLowerInvariant()
+            mac         = Format-Mac ([string]$found.MacAddress)
             list        = ([string]$found.List).ToLowerInvariant()
             description = [string]$found.Description
         }

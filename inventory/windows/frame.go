@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // frameWord begins the header of the input and every line of the output.
@@ -26,22 +25,6 @@ type section struct {
 
 	Count  int    `json:"count"`  // trailer only
 	SHA256 string `json:"sha256"` // trailer only
-}
-
-// remoteError is what a cmdlet or the script says went wrong. The message is
-// in the server's language; the id is not.
-type remoteError struct {
-	ID       string `json:"errorId"`
-	Category string `json:"category"`
-	Message  string `json:"message"`
-}
-
-func (e *remoteError) Error() string {
-	text := strings.TrimSpace(e.Message)
-	if e.ID != "" {
-		text += " (" + e.ID + ")"
-	}
-	return text
 }
 
 // encodeInput is what a command reads: header, script and document.

@@ -43,7 +43,7 @@ function Write-ScopeSections($Scope) {
         $items = @(Get-DhcpServerv4Lease @get | ForEach-Object -Process {
             @{
                 ip       = [string]$_.IPAddress
-                clientId = ([string]$_.ClientId).ToLowerInvariant()
+                clientId = Format-Mac ([string]$_.ClientId)
                 hostName = [string]$_.HostName
                 state    = [string]$_.AddressState
             }

@@ -73,8 +73,7 @@ func TestRecordRules(t *testing.T) {
 		{"create over the same foreign one", []string{x7}, recordJSON("", "192.168.25.7", false), "conflict", nil},
 		{"create over a dynamic one", []string{x7 + "!"}, recordJSON("", "192.168.25.7", false), "conflict", nil},
 		{"create where half was made", []string{mark}, recordJSON("-", "192.168.25.7", false), "done", []string{mark, x7}},
-		{"create beside a CNAME", []string{"vm-x CNAME y.isima.fr."}, recordJSON("", "192.168.25.7", false), "failed",
-			[]string{mark, "vm-x CNAME y.isima.fr."}},
+		{"create beside a CNAME", []string{"vm-x CNAME y.isima.fr."}, recordJSON("", "192.168.25.7", false), "failed", nil},
 		{"update", []string{mark, x7}, recordJSON("192.168.25.7", "192.168.25.8", false), "done", []string{mark, x8}},
 		{"update with a new mark", []string{old, human, x7}, recordJSON("192.168.25.7", "192.168.25.8", false), "done", []string{human, mark, x8}},
 		{"update what is not marked", []string{human, x7}, recordJSON("192.168.25.7", "192.168.25.8", false), "conflict", nil},
@@ -115,7 +114,8 @@ func TestRecordRules(t *testing.T) {
 				if got := shortRecords(s); !slices.Equal(got, test.want) {
 					t.Errorf("%s pass: stands %q, want %q", pass, got, test.want)
 				}
-				if first := pass == "first"; result.Changed != (first && s.Digest() != before) {
+				withdrawn := result.Status == "failed" && s.Digest() == before // what was written meanwhile
+				if first := pass == "first"; !withdrawn && result.Changed != (first && s.Digest() != before) {
 					t.Errorf("%s pass: changed %t", pass, result.Changed)
 				}
 			}

@@ -79,14 +79,15 @@ func (c *recordChange) old(z *zone) *Record {
 }
 
 // writeMarked completes the mark and then writes the record. Where somebody has
-// made that record meanwhile, what was added is withdrawn: it would make it ours.
+// made that record meanwhile, what was added is withdrawn: it would make it ours. So
+// it is beside a CNAME.
 func (c *recordChange) writeMarked(t *attempt, z *zone, write func()) {
 	missing := c.missing(z)
 	if c.addTexts(t, z, missing); t.err != nil {
 		return
 	}
 	write()
-	if t.err != nil && t.err.Code == errRecordExists.Code {
+	if t.err != nil && (t.err.Code == errRecordExists.Code || t.err.Code == errBesideCNAME.Code) {
 		t.amend(func() {
 			c.removeTexts(t, z, func(text string) bool { return slices.Contains(missing, text) })
 		})

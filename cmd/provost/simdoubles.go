@@ -77,6 +77,7 @@ func furnishSim(c *pvesim.Cluster, nfs bool) error {
 	}
 	c.AddStorage("local", "dir", []string{"vztmpl", "iso", "images", "rootdir"}, false, 100)
 	c.AddStorage(shared, kind, []string{"images", "rootdir"}, true, 20000)
+	c.AddStorage("vault", "nfs", []string{"backup"}, true, 20000)
 	c.AddPool("lab", "for whoever tries")
 	for _, t := range []pvesim.Guest{
 		{VMID: 9000, Node: "pve1", Type: "lxc", Config: map[string]string{

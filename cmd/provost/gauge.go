@@ -76,5 +76,5 @@ func (g *gauge) left(p reconciler.Progress) (time.Duration, bool) {
 	if most > time.Minute {
 		step = 5 * time.Second
 	}
-	return most.Round(step), most > 0
+	return max(most.Round(step), step), most > 0
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/provost-dev/provost/reconciler"
 )
 
-// liveView redraws a few lines: a bar for each system, what runs, what waits for
-// what. What else is written to the terminal goes through [liveView.beside] and
+// liveView redraws a few lines: a bar for each system, what waits for what, what
+// runs. What else is written to the terminal goes through [liveView.beside] and
 // stands above them.
 type liveView struct {
 	colours palette
@@ -84,15 +84,15 @@ func (v *liveView) picture(p reconciler.Progress) []string {
 	if p.Ended() == p.Total {
 		return lines
 	}
+	for _, wait := range first(p.Waiting, waitRows) { // above what runs, whose number changes all the time
+		lines = append(lines, "  "+v.colours.paint(yellow, oneLine(wait.String())))
+	}
 	shown := v.examples()
 	for _, key := range shown {
 		lines = append(lines, fmt.Sprintf("  %-40s %s", oneLine(string(key)), v.doing[key]))
 	}
 	if more := len(v.doing) - len(shown); more > 0 {
 		lines = append(lines, fmt.Sprintf("  … and %d more", more))
-	}
-	for _, wait := range first(p.Waiting, waitRows) {
-		lines = append(lines, "  "+v.colours.paint(yellow, oneLine(wait.String())))
 	}
 	return lines
 }

@@ -16,7 +16,7 @@ import (
 // With [Promises.Keep] they outlive the process. Losing them leaves old commits pending,
 // and nothing worse.
 type Promises struct {
-	open  map[string][]string // contexts by commit
+	given map[string][]string // contexts by commit
 	shelf Shelf               // nil for nowhere
 }
 
@@ -27,7 +27,7 @@ func (p *Promises) Keep(shelf Shelf) (dropped int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	p.shelf, p.open = shelf, map[string][]string{}
+	p.shelf, p.given = shelf, map[string][]string{}
 	for commit, data := range kept {
 		var contexts []string
 		if json.Unmarshal(data, &contexts) != nil || len(contexts) == 0 {
@@ -35,28 +35,34 @@ func (p *Promises) Keep(shelf Shelf) (dropped int, err error) {
 			dropped++
 			continue
 		}
-		p.open[commit] = contexts
+		p.given[commit] = contexts
 	}
 	return dropped, nil
 }
 
-// note books a status that is about to be written.
-func (p *Promises) note(commit string, s Status) {
-	open := s.State == StatusPending || s.State == StatusRunning
-	contexts := p.open[commit]
-	if slices.Contains(contexts, s.Context) == open {
+// open reports whether a status is a promise.
+func (s Status) open() bool { return s.State == StatusPending || s.State == StatusRunning }
+
+// make books a promise that is about to be given.
+func (p *Promises) make(commit string, s Status) {
+	if !s.open() || slices.Contains(p.given[commit], s.Context) {
 		return
 	}
-	if open {
-		contexts = append(slices.Clone(contexts), s.Context)
-	} else {
-		contexts = slices.DeleteFunc(slices.Clone(contexts), func(name string) bool { return name == s.Context })
+	if p.given == nil {
+		p.given = map[string][]string{}
 	}
-	if p.open == nil {
-		p.open = map[string][]string{}
+	p.given[commit] = append(slices.Clone(p.given[commit]), s.Context)
+	p.save(commit)
+}
+
+// keep strikes a promise off where a verdict is on its way.
+func (p *Promises) keep(commit string, s Status) {
+	if s.open() || !slices.Contains(p.given[commit], s.Context) {
+		return
 	}
-	if p.open[commit] = contexts; len(contexts) == 0 {
-		delete(p.open, commit)
+	p.given[commit] = slices.DeleteFunc(slices.Clone(p.given[commit]), func(name string) bool { return name == s.Context })
+	if len(p.given[commit]) == 0 {
+		delete(p.given, commit)
 	}
 	p.save(commit)
 }
@@ -66,7 +72,7 @@ func (p *Promises) save(commit string) {
 		return
 	}
 	var data []byte
-	if contexts := p.open[commit]; len(contexts) > 0 {
+	if contexts := p.given[commit]; len(contexts) > 0 {
 		data, _ = json.Marshal(contexts) // strings cannot fail
 	}
 	p.shelf.Save(commit, data)
@@ -77,11 +83,11 @@ func (p *Promises) save(commit string) {
 // branch's, and the heads of requests. Where a verdict stands after all, because another
 // daemon came to one, the source lets that stand.
 func (r *Reconciler) breakPromises(ctx context.Context, newest string, alive ...string) {
-	for _, commit := range slices.Sorted(maps.Keys(r.Promises.open)) {
+	for _, commit := range slices.Sorted(maps.Keys(r.Promises.given)) {
 		if commit == newest || slices.Contains(alive, commit) {
 			continue
 		}
-		for _, name := range r.Promises.open[commit] {
+		for _, name := range r.Promises.given[commit] {
 			r.write(ctx, commit, Status{Context: name, State: StatusCanceled, Description: say(msgGivenUp, short(newest))})
 		}
 	}

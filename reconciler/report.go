@@ -105,10 +105,12 @@ func (r *Reconciler) write(ctx context.Context, commit string, s Status) Status 
 	if r.DryRun || ctx.Err() != nil {
 		return s
 	}
-	r.Promises.note(commit, s)
+	r.Promises.make(commit, s)
 	if err := r.Source.SetStatus(ctx, commit, s); err != nil {
 		r.Log.Warn("status not written", "commit", short(commit), "context", s.Context, "error", err)
+		return s
 	}
+	r.Promises.keep(commit, s)
 	return s
 }
 

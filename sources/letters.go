@@ -36,8 +36,15 @@ func readLetter(data []byte) (letter, error) {
 	return l, nil
 }
 
-// keep takes up what an earlier process left on the shelf, oldest first, and from
-// now on keeps there what waits.
+// promises reports whether a letter promises a verdict. Whoever takes it up comes to one
+// himself, or says that none will come; and another daemon may have come to one meanwhile,
+// over which it must not be written.
+func (l letter) promises() bool {
+	return l.Status.State == reconciler.StatusPending || l.Status.State == reconciler.StatusRunning
+}
+
+// keep takes up the verdicts that an earlier process left on the shelf, oldest first, and
+// from now on keeps there what waits.
 func (q *queue) keep(shelf reconciler.Shelf) error {
 	kept, err := shelf.Load()
 	if err != nil {
@@ -48,6 +55,10 @@ func (q *queue) keep(shelf reconciler.Shelf) error {
 		l, err := readLetter(data)
 		if err != nil {
 			q.log.Warn("a kept status is dropped", "name", name, "error", err)
+			shelf.Save(name, nil)
+			continue
+		}
+		if l.promises() {
 			shelf.Save(name, nil)
 			continue
 		}

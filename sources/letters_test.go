@@ -98,11 +98,13 @@ func TestARefusedStatusIsNotKept(t *testing.T) {
 	})
 }
 
+// A promise, too: another daemon may have kept it meanwhile.
 func TestAKeptStatusThatCannotBeReadIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shelf := newMemory()
 		shelf.items["c/plan"] = []byte("{")
 		shelf.items["c/apply"] = []byte(`{"commit":"c","status":{"context":"apply","state":"success","description":"ok"}}`)
+		shelf.items["d/apply"] = []byte(`{"commit":"d","status":{"context":"apply","state":"running","description":"3 changes"}}`)
 		b := &board{}
 		q := newQueue(b.write, quiet)
 		keep(t, q, shelf)

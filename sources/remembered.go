@@ -65,7 +65,11 @@ func (v *Vetted) recall() (commit string, ruled bool) {
 		v.vetting.Log.Warn("what was believed last is forgotten", "file", v.vetting.File, "error", err)
 	}
 	words := strings.Fields(string(text))
-	if len(words) != 4 || words[0] != remembers || words[3] != cmp.Or(v.vetting.Since, nothing) {
+	torn := len(words) != 4 || words[0] != remembers
+	if torn && err == nil {
+		v.vetting.Log.Warn("what was believed last is forgotten: who pushed since is not asked", "file", v.vetting.File)
+	}
+	if torn || words[3] != cmp.Or(v.vetting.Since, nothing) {
 		return "", false
 	}
 	return words[1], words[2] == "ruled"
@@ -81,15 +85,24 @@ func (v *Vetted) remember() {
 	if old, err := os.ReadFile(v.vetting.File); err == nil && string(old) == line {
 		return
 	}
-	temporary := v.vetting.File + ".new"
-	err := os.MkdirAll(filepath.Dir(v.vetting.File), 0o700)
-	if err == nil {
-		err = os.WriteFile(temporary, []byte(line), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(temporary, v.vetting.File)
-	}
-	if err != nil {
+	if err := replace(v.vetting.File, line); err != nil {
 		v.vetting.Log.Warn("what is believed cannot be remembered", "file", v.vetting.File, "error", err)
 	}
+}
+
+// replace leaves the old file or the new one, whole, also where the power is cut: one that
+// is torn would let in whoever pushed meanwhile.
+func replace(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err = cmp.Or(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

@@ -8,17 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"time"
 )
 
 // A mirror has several users: a daemon, and beside it "provost plan" or "provost apply".
 // One works on it at a time, and notices what others have made of it meanwhile: go-git
 // knows only the packs that were there when it opened the store, and would take a
 // reference to what came later for damage.
-
-// lockGap is between two looks at a lock that another process holds, for so long as a
-// fetch takes.
-const lockGap = 20 * time.Millisecond
 
 // lock waits until no other process works on the mirror. The kernel gives the lock back
 // with the process, however that dies.
@@ -30,22 +25,27 @@ func (m *mirror) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the mirror: %w", err)
 	}
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+	locked := make(chan error, 1)
+	go func() { locked <- flock(file) }()
+	select {
+	case err := <-locked:
+		if err != nil {
 			file.Close()
 			return nil, fmt.Errorf("cannot lock the mirror: %w", err)
 		}
-		select {
-		case <-time.After(lockGap):
-		case <-ctx.Done():
-			file.Close()
-			return nil, fmt.Errorf("another process works on the mirror: %w", ctx.Err())
-		}
+		return func() { file.Close() }, nil
+	case <-ctx.Done():
+		go func() { <-locked; file.Close() }() // when the other one is done
+		return nil, fmt.Errorf("another process works on the mirror: %w", ctx.Err())
 	}
+}
+
+// flock waits for as long as it takes.
+func flock(file *os.File) (err error) {
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+	}
+	return err
 }
 
 // packs are the packs that are there now.

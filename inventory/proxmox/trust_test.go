@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"strconv"
@@ -85,6 +86,7 @@ func drawWorld(t *rapid.T) world {
 // is; what is declared stays there; and what a listing does not show is not taken for
 // gone, by which what hangs on it would go.
 func TestNothingOfOthersAndNothingUnseen(t *testing.T) {
+	few(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt)
 		var broken []string
@@ -93,6 +95,19 @@ func TestNothingOfOthersAndNothingUnseen(t *testing.T) {
 			rt.Fatal(strings.Join(broken, "\n"))
 		}
 	})
+}
+
+// few makes a property that costs much be checked seldom where nobody asks for more.
+func few(t *testing.T) {
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if before != checks.DefValue {
+		return
+	}
+	if err := checks.Value.Set("30"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Value.Set(before) }) // what it was it takes
 }
 
 // live plays it, and tells what was broken.

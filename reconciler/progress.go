@@ -17,6 +17,8 @@ type Progress struct {
 	Systems []Share           // the same for each system, by name
 	Waiting []Wait            // what holds changes back, the most first
 	Events  []inventory.Event // what happened since the last word
+	// Stopping says that nothing more is begun, and what runs is waited for.
+	Stopping bool
 }
 
 // Tally counts changes by how they stand. What is in none of its last four
@@ -88,7 +90,7 @@ func (w *walk) untold() time.Time {
 }
 
 func (w *walk) progress(now time.Time) Progress {
-	p := Progress{Events: w.news}
+	p := Progress{Events: w.news, Stopping: w.halted != ""}
 	shares := map[string]*Share{}
 	held := map[obstacle]int{}
 	for _, t := range w.tasks {

@@ -109,6 +109,24 @@ func TestWhatAStopLeavesWaitsForTheNextPass(t *testing.T) {
 	}
 }
 
+func TestWatchersAreToldOfAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, stop)
+		f := &fake{}
+		seen := watched(ctx, f, f, steps("a", "b a"))
+		for i, want := range []bool{false, true} {
+			at := []int{0, len(seen) - 1}[i]
+			if seen[at].Stopping != want {
+				t.Errorf("word %d of %d: %+v", at, len(seen), seen[at])
+			}
+		}
+		if !says(seen, "1 change waits for other changes") {
+			t.Errorf("%+v", seen)
+		}
+	})
+}
+
 // However many events there are, a watcher is told ten times a second at most,
 // and in the end of all of them.
 func TestWatchersAreNotFlooded(t *testing.T) {

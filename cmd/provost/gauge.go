@@ -58,6 +58,20 @@ func (g *gauge) rate(s reconciler.Share) float64 {
 	return float64(s.Ended()-from.ended[s.System]) / g.now.Sub(from.at).Seconds()
 }
 
+// rest reads ", about 40s left", or ", stopping".
+func (g *gauge) rest(p reconciler.Progress) string {
+	left, ok := g.left(p)
+	switch {
+	case p.Ended() == p.Total:
+		return ""
+	case p.Stopping:
+		return ", stopping: what runs is finished"
+	case ok:
+		return ", about " + left.String() + " left"
+	}
+	return ""
+}
+
 // left is how long the slowest system will need, in steps that do not flicker.
 func (g *gauge) left(p reconciler.Progress) (time.Duration, bool) {
 	var most time.Duration

@@ -135,10 +135,7 @@ func perTime(rate float64) string {
 
 // summary reads "1m12s, about 40s left, 16 cloning, 8 starting, 2 failed".
 func (v *liveView) summary(p reconciler.Progress) string {
-	text := v.gauge.elapsed().String()
-	if left, ok := v.gauge.left(p); ok {
-		text += ", about " + left.String() + " left"
-	}
+	text := v.gauge.elapsed().String() + v.gauge.rest(p)
 	verbs := map[string]int{}
 	if p.Ended() < p.Total {
 		for _, words := range v.doing {

@@ -58,10 +58,7 @@ func (v *lineView) line(p reconciler.Progress) string {
 	for _, s := range p.Systems {
 		parts = append(parts, fmt.Sprintf("%s %d/%d", s.System, s.Done, s.Total))
 	}
-	text := strings.Join(parts, ", ") + " after " + v.gauge.elapsed().String()
-	if left, ok := v.gauge.left(p); ok {
-		text += ", about " + left.String() + " left"
-	}
+	text := strings.Join(parts, ", ") + " after " + v.gauge.elapsed().String() + v.gauge.rest(p)
 	for _, count := range counts(p.Tally) {
 		text += fmt.Sprintf(", %d %s", count.n, count.what)
 	}

@@ -267,6 +267,21 @@ func TestGauge(t *testing.T) {
 	}
 }
 
+// Nobody is told how long it will take to make what is not begun any more.
+func TestAStopHasNoRest(t *testing.T) {
+	share := reconciler.Share{System: "cri", Tally: reconciler.Tally{Total: 100, Done: 20, Running: 4}}
+	p := reconciler.Progress{Tally: share.Tally, Systems: []reconciler.Share{share}, Stopping: true}
+	g, clock := gauge{}, ticking()
+	g.read(reconciler.Progress{Systems: []reconciler.Share{{System: "cri", Tally: reconciler.Tally{Total: 100}}}}, clock())
+	g.read(p, clock())
+	if got := g.rest(p); got != ", stopping: what runs is finished" {
+		t.Errorf("%q", got)
+	}
+	if p.Stopping = false; g.rest(p) != ", about 20s left" {
+		t.Errorf("%q", g.rest(p))
+	}
+}
+
 func TestTheLogStandsAboveThePicture(t *testing.T) {
 	var out bytes.Buffer
 	v := newLiveView(&out, false)

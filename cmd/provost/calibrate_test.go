@@ -21,7 +21,8 @@ func simWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(token, []byte(facts["token"]+"\n"), 0o600))
 	config := strings.Join([]string{
 		"campus: isima", "state: " + filepath.Join(dir, "state"), "repository: {url: " + dir + "}", "systems:", "  cri:", "    proxmox:",
-		fmt.Sprintf("      endpoints: [%q]", facts["pve1"]), "      token_file: " + token, "      ca_file: " + facts["authority"], "",
+		fmt.Sprintf("      endpoints: [%q]", facts["pve1"]), "      token_file: " + token, "      ca_file: " + facts["authority"],
+		fmt.Sprintf("      ssh: {hosts: [%q], key_file: %q, known_hosts_file: %q}", strings.Fields(facts["SSH"])[0], facts["SSH key"], facts["known hosts"]), "",
 	}, "\n")
 	ts.Setenv("CONFIG", filepath.Join(dir, "provost.yaml"))
 	ts.Check(os.WriteFile(ts.Getenv("CONFIG"), []byte(config), 0o600))

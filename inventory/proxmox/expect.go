@@ -28,7 +28,9 @@ func (p *pace) expectation(l *lesson) expectation {
 	case !known:
 		e.usual = guessFor(l.about)
 		if g, ok := p.guesses.of(l.about); ok {
-			e.soonest, e.usual, e.known = share(g.alone, measured), g.alone, true
+			company := max(since, p.nowLocked(l))
+			e.usual, e.known = max(g.among(company), g.side(company)), true
+			e.soonest = share(e.usual, measured)
 		}
 	case s.lone > 0 && max(since, p.nowLocked(l)) < 1+hardlyAny:
 		e.soonest, e.usual, e.known = s.lone, s.lone, true

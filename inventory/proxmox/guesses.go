@@ -12,6 +12,8 @@ type Guesses struct {
 	// Work alone on a node, beside what is copied.
 	FullClone, LinkedClone, LinkedMachine, Create, Backup, Restore time.Duration
 	Start, Destroy, Migrate                                        time.Duration
+	// CreatedStart is what is work of a start that its creation asks for.
+	CreatedStart time.Duration
 	// Contention is how much each task on a node slows every other one there.
 	Contention float64
 	// Unpacked and Booted are the bytes that a creation and a start copy.
@@ -53,6 +55,16 @@ func (g *Guesses) of(a about) (speed, bool) {
 		return g.copying(a, g.Migrate, 0, 0), true
 	}
 	return speed{}, false
+}
+
+// clonedAndStarted and restoredAndStarted are of a machine until it runs: a restore
+// starts it by itself, a clone is started afterwards.
+func (g *Guesses) clonedAndStarted(a about) speed {
+	return g.copying(a, g.FullClone+g.Start, a.units*gib+g.Booted, 0)
+}
+
+func (g *Guesses) restoredAndStarted(a about) speed {
+	return g.copying(a, g.Restore+g.CreatedStart, a.units*gib, g.RestoreStream).and(g.Start - g.CreatedStart)
 }
 
 // copying is the speed of a task that works and then copies, where nobody has seen

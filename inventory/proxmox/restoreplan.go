@@ -71,6 +71,10 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 		stands = stands && has
 	}
 	each, wide := f.c.restoreSpeed(t, w.clones[0]), f.c.cfg.Limits.ClonesPerStorage
+	about := f.view.aboutRestore(t, w.clones[0])
+	if _, timed := f.c.pace.of(about); !timed && f.c.cfg.Guesses != nil {
+		each = f.c.cfg.Guesses.restoredAndStarted(about)
+	}
 	if each.assumed && each.most == 0 {
 		wide = min(wide, mostAssumed) // nobody has seen that more at once win anything
 	}
@@ -89,12 +93,16 @@ func (f *fanout) restoring(w crowd, clone speed) (took time.Duration, stands, ok
 const mostAssumed = 2 * (mostCopies + 1)
 
 // started is how long the clones and their starts take, where restores were timed:
-// most of these started their machines, too.
+// most of these started their machines, too. So it is with what was measured; but
+// where nothing is known of either, it is 0.
 func (f *fanout) started(w crowd, clone speed) time.Duration {
-	if _, timed := f.c.pace.of(f.view.aboutRestore(w.original, w.clones[0])); !timed {
-		return 0
-	}
 	each := clone.and(f.c.usual("vzstart", guessBoot))
+	if _, timed := f.c.pace.of(f.view.aboutRestore(w.original, w.clones[0])); !timed {
+		if f.c.cfg.Guesses == nil {
+			return 0
+		}
+		each = f.c.cfg.Guesses.clonedAndStarted(f.view.aboutClone(planFrom(w.clones[0], w.original), w.clones[0]))
+	}
 	return makespan(len(w.clones), len(w.sources), f.planned, f.c.cfg.Limits.ClonesPerStorage, each)
 }
 

@@ -134,7 +134,8 @@ func (f *fit) tasks() {
 	f.alone("snapshot", &c.Snapshot, f.Snapshot, proxmox.Snapshots)
 	f.alone("migrate", &c.Migrate, f.Migrate, proxmox.Migrations)
 	if f.alone("linked_machine", &c.LinkedMachine, f.Machine, proxmox.Machines) {
-		c.LinkedMachine = max(0, c.LinkedMachine-c.Fork)
+		c.Fork = min(c.Fork, c.LinkedMachine/2) // it is part of that
+		c.LinkedMachine -= c.Fork
 	}
 	c.Start, c.Booted = f.split(f.Start, f.StartMany)
 	c.Create, c.Unpacked = f.split(f.Create, f.CreateMany)

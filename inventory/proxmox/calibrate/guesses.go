@@ -12,7 +12,7 @@ func Guesses(c pvesim.Costs) *proxmox.Guesses {
 	return &proxmox.Guesses{
 		FullClone: c.FullClone, LinkedClone: c.LinkedClone, LinkedMachine: c.Fork + cmp.Or(c.LinkedMachine, c.LinkedClone),
 		Create: c.Create, Backup: c.Backup, Restore: c.Restore,
-		Start: c.Start, Destroy: c.Destroy, Migrate: c.Migrate,
+		Start: c.Start, CreatedStart: c.CreatedStart, Destroy: c.Destroy, Migrate: c.Migrate,
 		Contention: c.Contention, Unpacked: c.Unpacked, Booted: c.Booted,
 		BackupStream: c.BackupStream, RestoreStream: c.RestoreStream,
 		Shared: copying(c.Shared), Local: copying(c.Local),

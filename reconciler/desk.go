@@ -156,7 +156,11 @@ func (d *desk) follow(ctx context.Context) {
 	if !slices.Equal(newest.Refused, d.pass.Refused) {
 		d.r.refuse(ctx, d.pass, newest)
 	}
-	if newest.Commit != d.base.Commit {
+	switch newest.Commit {
+	case d.base.Commit:
+	case d.pass.Commit:
+		d.turnBack(newest)
+	default:
 		d.turnTo(ctx, newest)
 	}
 }
@@ -192,6 +196,20 @@ func (d *desk) turnTo(ctx context.Context, newest Snapshot) {
 	if !slices.EqualFunc(before.Plan.Steps, verdict.Plan.Steps, func(a, b plan.Step) bool { return reflect.DeepEqual(a, b) }) {
 		d.supersede(newest.Commit)
 	}
+}
+
+// turnBack takes note that the branch was moved back to what is being applied. The pass
+// itself answers on that; where it winds down already, the next one does.
+func (d *desk) turnBack(own Snapshot) {
+	d.r.called = true
+	d.r.Log.Info("the branch is moved back to what is applied", "commit", short(own.Commit), "pass", d.pass.ID)
+	d.base, d.campus = own, d.r.memory.LoadAt(own.Tree, d.r.now())
+	clear(d.stands)
+	d.pass.Newer = nil
+	if d.asks != nil && d.asks.Stop() {
+		d.asks, d.pass.Superseded = nil, ""
+	}
+	d.r.publish(d.pass)
 }
 
 // judge says what the newest commit would do now.

@@ -290,6 +290,39 @@ func TestACommitThatIsMendedWhileItIsRead(t *testing.T) {
 	})
 }
 
+// A branch that is moved back while a pass winds down for what it was moved to: the
+// commit that was applied is the newest again, and ends with the verdicts of such a one.
+func TestABranchThatGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := map[string]string{"projects/a.yaml": project(names(12)...)}
+		visit(t, files, func(w *town) {
+			w.forge.push(second, map[string]string{"projects/a.yaml": project("m00", "m01")})
+			w.call()
+			time.Sleep(10 * time.Second)
+			w.forge.push(first, files)
+			w.call()
+			time.Sleep(time.Hour)
+			passes := w.ended()
+			if last := passes[len(passes)-1]; last.Commit != first || !last.Converged() || w.count() != 24 {
+				t.Errorf("the last pass: %+v", last)
+			}
+			for commit, verdicts := range map[string][]string{
+				"1111": {"1111 validate success: 2 files, 12 machines", "1111 plan success: create 10 guests, 12 power",
+					"1111 policy success: no rule objects", "1111 apply success: 12 guests, 12 records: applied"},
+				"2222": {"2222 validate success: 2 files, 2 machines", "2222 policy success: no rule objects"},
+			} {
+				for _, want := range verdicts {
+					context := strings.Join(strings.Fields(want)[:2], " ")
+					all := slices.DeleteFunc(w.forge.on(commit), func(s string) bool { return !strings.HasPrefix(s, context) })
+					if len(all) == 0 || all[len(all)-1] != want || strings.Contains(strings.Join(all, ""), "while") {
+						t.Errorf("want in the end %q: %q", want, all)
+					}
+				}
+			}
+		})
+	})
+}
+
 func TestACommitThatPlansTheSameDisturbsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := map[string]string{"projects/a.yaml": project(names(6)...)}

@@ -16,7 +16,7 @@ import (
 // waits until others are closed, and is logged.
 const maxRequests = 100
 
-// readLimit is how long a pass waits for requests to be read.
+// readLimit is how long a pass waits for requests to be listed, and to be read.
 const readLimit = 30 * time.Second
 
 // maxBranches is how many commits' branches are remembered.
@@ -76,7 +76,9 @@ func (c *Composite) Latest(ctx context.Context) (reconciler.Snapshot, error) {
 // One that could not be read this time is marked and logged: it says nothing about the
 // others.
 func (c *Composite) Proposals(ctx context.Context, base reconciler.Snapshot) ([]reconciler.Proposal, error) {
-	requests, err := c.forge.Requests(ctx)
+	listing, done := context.WithTimeout(ctx, readLimit)
+	requests, err := c.forge.Requests(listing)
+	done()
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the open requests: %w", err)
 	}

@@ -56,10 +56,17 @@ type stubForge struct {
 	mu       sync.Mutex
 	requests []Request
 	down     error
+	endless  bool // its list has always one more page
 	branches map[string]string
 }
 
-func (f *stubForge) Requests(context.Context) ([]Request, error) { return f.requests, f.down }
+func (f *stubForge) Requests(ctx context.Context) ([]Request, error) {
+	if f.endless {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return f.requests, f.down
+}
 
 func (f *stubForge) SetStatus(_ context.Context, commit, branch string, _ reconciler.Status) error {
 	f.mu.Lock()
@@ -219,6 +226,17 @@ func TestARequestThatHangs(t *testing.T) {
 		}
 		if len(answered) != 3 {
 			t.Errorf("only %v were answered", answered)
+		}
+		c.Close(t.Context())
+	})
+}
+
+func TestAnEndlessListOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(&stubRepo{}, &stubForge{endless: true}, quiet)
+		begun := time.Now()
+		if _, err := c.Proposals(t.Context(), reconciler.Snapshot{Branch: "main"}); err == nil || time.Since(begun) > readLimit {
+			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 		c.Close(t.Context())
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/provost-dev/provost/inventory/testcert"
+	"github.com/provost-dev/provost/inventory/testgate"
 )
 
 // Options say how to start a server. The zero value is a plain HTTP server on a
@@ -39,7 +40,7 @@ type Server struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	door   *door
+	door   *testgate.Gate
 	http   *http.Server
 	hooked sync.WaitGroup // webhooks under way
 
@@ -80,7 +81,7 @@ func Start(o Options) (*Server, error) {
 		s.ownDir = true
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.door = newDoor(listener)
+	s.door = testgate.New(listener)
 	var served net.Listener = s.door
 	scheme := "http"
 	if o.TLS {
@@ -147,10 +148,10 @@ func (s *Server) Close() error {
 
 // Down makes the server unreachable: it cuts every connection, and each new
 // one as soon as it is made.
-func (s *Server) Down() { s.door.shut() }
+func (s *Server) Down() { s.door.Shut() }
 
 // Up ends [Server.Down].
-func (s *Server) Up() { s.door.open() }
+func (s *Server) Up() { s.door.Open() }
 
 // CloneURL is the address of a project's repository with the user's name and
 // token in it, as git takes it.

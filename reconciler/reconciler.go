@@ -94,7 +94,7 @@ func (r *Reconciler) RunOnce(ctx context.Context) (*Pass, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the repository: %w", err)
 	}
-	pass := r.begin(ctx, snapshot)
+	pass := r.begin(snapshot)
 	r.seen(ctx, pass)
 	r.refuse(ctx, pass, snapshot)
 	r.recall()

@@ -11,7 +11,7 @@ import (
 )
 
 // begin opens the record of a pass over a commit.
-func (r *Reconciler) begin(ctx context.Context, s Snapshot) *Pass {
+func (r *Reconciler) begin(s Snapshot) *Pass {
 	started := r.now()
 	pass := &Pass{
 		ID: strconv.FormatInt(started.UnixMilli(), 36), Commit: s.Commit, Branch: s.Branch,

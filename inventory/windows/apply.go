@@ -96,7 +96,7 @@ func (b *batch) write(ctx context.Context, h *host, documents []changeDocument) 
 		}
 		results, err := h.apply(ctx, chunk)
 		if err != nil && !mayHaveRun(err) {
-			chunk, results, err = b.elsewhere(ctx, h, chunk, err)
+			chunk, results = b.elsewhere(ctx, h, chunk), nil
 		}
 		for _, d := range chunk {
 			b.judge(d.index(), outcome(h, d, results, err))
@@ -106,7 +106,7 @@ func (b *batch) write(ctx context.Context, h *host, documents []changeDocument) 
 
 // elsewhere writes a server's records on another DNS server, since here they
 // surely were not written. It judges them, and gives back what is left.
-func (b *batch) elsewhere(ctx context.Context, h *host, documents []changeDocument, err error) ([]changeDocument, map[string]result, error) {
+func (b *batch) elsewhere(ctx context.Context, h *host, documents []changeDocument) []changeDocument {
 	var records, rest []changeDocument
 	for _, d := range documents {
 		if d.Kind == inventory.KindRecord {
@@ -116,7 +116,7 @@ func (b *batch) elsewhere(ctx context.Context, h *host, documents []changeDocume
 		}
 	}
 	if len(records) == 0 || ctx.Err() != nil {
-		return documents, nil, err
+		return documents
 	}
 	for _, other := range b.system.dns {
 		if other == h {
@@ -132,9 +132,9 @@ func (b *batch) elsewhere(ctx context.Context, h *host, documents []changeDocume
 		for _, d := range records {
 			b.judge(d.index(), outcome(other, d, results, otherErr))
 		}
-		return rest, nil, err
+		return rest
 	}
-	return documents, nil, err
+	return documents
 }
 
 func (b *batch) tell(d changeDocument, text string) {

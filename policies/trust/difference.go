@@ -120,7 +120,7 @@ func differ(a, b *yaml.Node, at string, top bool, parts *[]part) bool {
 		return true
 	}
 	if !isMapping(a) || !isMapping(b) {
-		*parts = append(*parts, leaf(a, b, at)...)
+		*parts = append(*parts, leaf(b, at))
 		return true
 	}
 	keysA, before := index(a)
@@ -146,12 +146,13 @@ func isMapping(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.MappingNode && len(n.Content) > 0
 }
 
-func leaf(a, b *yaml.Node, at string) []part {
-	p := part{field: at, removed: b == nil}
-	if b != nil && b.Kind == yaml.ScalarNode {
-		p.value = b.Value
+// leaf is a field that becomes n, or is removed.
+func leaf(n *yaml.Node, at string) part {
+	p := part{field: at, removed: n == nil}
+	if n != nil && n.Kind == yaml.ScalarNode {
+		p.value = n.Value
 	}
-	return []part{p}
+	return p
 }
 
 // equal reports whether two values mean the same to whoever reads the file.

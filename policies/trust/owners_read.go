@@ -2,6 +2,7 @@ package trust
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -73,37 +74,32 @@ func readRule(r *strict.Reader, n *yaml.Node) rule {
 }
 
 // name reads one of those whom a rule lets.
-func (out *rule) name(r *strict.Reader, n *yaml.Node, text string) {
+func (r *rule) name(file *strict.Reader, n *yaml.Node, text string) {
 	group, isGroup := strings.CutPrefix(text, groupPrefix)
 	switch {
 	case text == "anyone":
-		out.anyone = true
+		r.anyone = true
 	case isGroup && groupName.MatchString(group):
-		out.groups = append(out.groups, group)
+		r.groups = append(r.groups, group)
 	case !isGroup && plainLogin.MatchString(text):
-		out.logins = append(out.logins, text)
+		r.logins = append(r.logins, text)
 	default:
-		r.Complain(n, "write a login, group:NAME or anyone", "%q is neither a login nor a group", text)
+		file.Complain(n, "write a login, group:NAME or anyone", "%q is neither a login nor a group", text)
 	}
 }
 
-func (out *rule) readFields(r *strict.Reader, n *yaml.Node) {
-	out.fields = map[string]bound{}
-	r.Entries(n, "fields", func(key, value *yaml.Node) {
-		out.fields[key.Value] = bound(choice(r, value, key.Value, string(boundAny), string(boundFlavour)))
+func (r *rule) readFields(file *strict.Reader, n *yaml.Node) {
+	r.fields = map[string]bound{}
+	file.Entries(n, "fields", func(key, value *yaml.Node) {
+		r.fields[key.Value] = bound(choice(file, value, key.Value, string(boundAny), string(boundFlavour)))
 	})
 }
 
 // choice reads one of a few words, or "" after a complaint.
 func choice(r *strict.Reader, n *yaml.Node, what string, words ...string) string {
 	text, ok := r.Text(n, what)
-	if !ok {
-		return ""
-	}
-	for _, w := range words {
-		if text == w {
-			return w
-		}
+	if !ok || slices.Contains(words, text) {
+		return text
 	}
 	r.Complain(n, "write "+strings.Join(words, " or "), "%s cannot be %q", what, text)
 	return ""

@@ -59,7 +59,7 @@ systems:
 // daemon, and returns the configuration's path. listen is host:port.
 func (w *World) Configure(listen, interval string) (string, error) {
 	const secret = "demo-webhook-secret"
-	if _, err := w.secret("webhook-secret", []byte(secret+"\n")); err != nil {
+	if err := w.secret("webhook-secret", []byte(secret+"\n")); err != nil {
 		return "", err
 	}
 	w.GitLab.AddHook("http://"+listen+"/webhook", secret)

@@ -29,7 +29,7 @@ func (w *World) startGitLab(o Options) error {
 	if err := server.CreateProject(Project, "main"); err != nil {
 		return err
 	}
-	if _, err := w.secret("gitlab-token", []byte(botToken+"\n")); err != nil {
+	if err := w.secret("gitlab-token", []byte(botToken+"\n")); err != nil {
 		return err
 	}
 	return w.firstCommit(o.Tree)

@@ -117,10 +117,10 @@ func handmade() []pvesim.Guest {
 // SSH key that may do one thing.
 func (w *World) writeProxmoxSecrets() error {
 	token := w.PVE.AddToken("provost@pve", "daemon", Privileges)
-	if _, err := w.secret("pve-token", []byte(token+"\n")); err != nil {
+	if err := w.secret("pve-token", []byte(token+"\n")); err != nil {
 		return err
 	}
-	if _, err := w.secret("pve-ca.pem", w.PVE.CACert()); err != nil {
+	if err := w.secret("pve-ca.pem", w.PVE.CACert()); err != nil {
 		return err
 	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -131,7 +131,7 @@ func (w *World) writeProxmoxSecrets() error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.secret("pve-ssh-key", pem.EncodeToMemory(block)); err != nil {
+	if err := w.secret("pve-ssh-key", pem.EncodeToMemory(block)); err != nil {
 		return err
 	}
 	key, err := ssh.NewPublicKey(public)

@@ -57,11 +57,10 @@ func (w *World) startWindows(o Options) error {
 	if err := w.Windows[0].AddRecord(winsim.Record{Zone: "cri.local.isima.fr", Name: "old-wiki", Type: "A", Value: "192.168.79.20"}); err != nil {
 		return err
 	}
-	if _, err := w.secret("windows-ca.pem", []byte(ca.String())); err != nil {
+	if err := w.secret("windows-ca.pem", []byte(ca.String())); err != nil {
 		return err
 	}
-	_, err := w.secret("windows-password", []byte(windowsPassword+"\n"))
-	return err
+	return w.secret("windows-password", []byte(windowsPassword+"\n"))
 }
 
 // boot lets every machine that runs and has not asked yet ask for an address.

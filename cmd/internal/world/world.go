@@ -89,10 +89,9 @@ func (w *World) path(elem ...string) string {
 	return filepath.Join(append([]string{w.Dir}, elem...)...)
 }
 
-// secret writes a file that only its owner may read, and names it.
-func (w *World) secret(name string, content []byte) (string, error) {
-	file := w.path("secrets", name)
-	return file, os.WriteFile(file, content, 0o600)
+// secret writes a file that only its owner may read.
+func (w *World) secret(name string, content []byte) error {
+	return os.WriteFile(w.path("secrets", name), content, 0o600)
 }
 
 // Live lets machines that run ask for an address, as their DHCP clients would,

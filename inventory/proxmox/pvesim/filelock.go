@@ -42,7 +42,7 @@ func (c *Cluster) free(claims []fileClaim) {
 
 // lockFiles takes a worker's locks one after another, each within its limit.
 // It is called, as is the release, without the cluster's lock.
-func (c *Cluster) lockFiles(t *task, claims []fileClaim) (release func(), err error) {
+func (c *Cluster) lockFiles(claims []fileClaim) (release func(), err error) {
 	var releases []func()
 	release = func() {
 		for _, r := range releases {

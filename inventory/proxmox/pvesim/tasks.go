@@ -115,7 +115,7 @@ func (c *Cluster) work(t *task, j job) {
 	if j.fork {
 		c.sleep(c.costsNow().Fork)
 	}
-	release, err := c.lockFiles(t, j.files)
+	release, err := c.lockFiles(j.files)
 	if err == nil {
 		err = c.live(t, j)
 	}

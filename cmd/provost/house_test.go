@@ -26,10 +26,10 @@ var mayImport = map[string][]string{
 	"inventory/":                        {"inventory"},
 	"inventory/proxmox":                 {"inventory"},
 	"inventory/proxmox/calibrate":       {"inventory/proxmox", "inventory/proxmox/pvesim"},
-	"inventory/proxmox/pvesim":          {"inventory", "inventory/testcert", "inventory/proxmox/pvesim/"},
+	"inventory/proxmox/pvesim":          {"inventory", "inventory/testcert", "inventory/testgate", "inventory/proxmox/pvesim/"},
 	"inventory/proxmox/pvesim/recorded": {"inventory/proxmox/pvesim"},
 	"inventory/windows":                 {"inventory", "inventory/windows/"},
-	"inventory/windows/winsim":          {"inventory", "inventory/testcert"},
+	"inventory/windows/winsim":          {"inventory", "inventory/testcert", "inventory/testgate"},
 	"inventory/systemtest":              {"inventory", "reconciler", "reconciler/plan"},
 	"projects":                          {"inventory"},
 	"projects/example":                  {"projects"},
@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"policies/trust":                    {"projects", "policies/strict"},
 	"sources/forge/forgetest":           {"inventory/untrusted", "reconciler", "sources", "sources/forge"},
 	"sources":                           {"inventory", "projects", "policies/trust", "reconciler", "sources", "sources/"},
-	"sources/forge/gitlab/gitlabsim":    {"inventory/testcert", "sources/forge/gitlab/gitlabsim/"},
+	"sources/forge/gitlab/gitlabsim":    {"inventory/testcert", "inventory/testgate", "sources/forge/gitlab/gitlabsim/"},
 	"cmd/":                              {""},
 }
 

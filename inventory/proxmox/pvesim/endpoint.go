@@ -3,71 +3,44 @@ package pvesim
 import (
 	"net"
 	"sync"
+
+	"github.com/provost-dev/provost/inventory/testgate"
 )
 
-// endpoint is a listener that can be switched off and on again: while it is
-// down it closes what connects, and going down cuts what was connected.
+// endpoint is where a node is reached in one way.
 type endpoint struct {
-	l    net.Listener
-	mu   sync.Mutex
-	down bool
-	open map[net.Conn]bool
+	*testgate.Gate
 	busy sync.WaitGroup
 }
 
-func newEndpoint(l net.Listener) *endpoint {
-	return &endpoint{l: l, open: map[net.Conn]bool{}}
-}
+func newEndpoint(l net.Listener) *endpoint { return &endpoint{Gate: testgate.New(l)} }
 
-func (e *endpoint) addr() string { return e.l.Addr().String() }
+func (e *endpoint) addr() string { return e.Addr().String() }
 
 // serve hands each connection to f in a goroutine of its own, until close.
 func (e *endpoint) serve(f func(net.Conn)) {
+	defer e.busy.Wait()
 	for {
-		conn, err := e.l.Accept()
+		conn, err := e.Accept()
 		if err != nil {
-			e.busy.Wait()
 			return
 		}
-		if !e.add(conn) {
-			conn.Close()
-			continue
-		}
 		e.busy.Go(func() {
-			defer e.remove(conn)
+			defer conn.Close()
 			f(conn)
 		})
 	}
 }
 
-func (e *endpoint) add(conn net.Conn) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.down {
-		e.open[conn] = true
-	}
-	return !e.down
-}
-
-func (e *endpoint) remove(conn net.Conn) {
-	e.mu.Lock()
-	delete(e.open, conn)
-	e.mu.Unlock()
-	conn.Close()
-}
-
 func (e *endpoint) setDown(down bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.down = down
 	if down {
-		for conn := range e.open {
-			conn.Close()
-		}
+		e.Shut()
+	} else {
+		e.Open()
 	}
 }
 
 func (e *endpoint) close() {
-	e.setDown(true)
-	e.l.Close()
+	e.Shut()
+	e.Close()
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/provost-dev/provost/inventory/testcert"
+	"github.com/provost-dev/provost/inventory/testgate"
 )
 
 // Options say what a server is. Zero values give the defaults of Windows.
@@ -71,7 +72,7 @@ type Server struct {
 	log       *slog.Logger
 	bootstrap string // hash
 
-	listener *gate
+	listener *testgate.Gate
 	http     *http.Server
 	caPEM    []byte
 	auth     *acceptorConfig
@@ -133,7 +134,7 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
-	s.listener, s.caPEM = newGate(l), caPEM
+	s.listener, s.caPEM = testgate.New(l), caPEM
 	s.auth = &acceptorConfig{users: map[string]*User{}, netBIOS: o.Domain.netBIOS(), dnsDomain: o.Domain.name, computer: o.Name}
 	for _, u := range o.Users {
 		s.auth.users[strings.ToLower(u.Name)] = &u
@@ -173,10 +174,10 @@ func (s *Server) CACert() []byte { return s.caPEM }
 
 // Down makes the server unreachable: what is connected is cut, and nothing new
 // gets through. The model stays. Up ends it.
-func (s *Server) Down() { s.listener.setDown(true) }
+func (s *Server) Down() { s.listener.Shut() }
 
 // Up makes the server reachable again.
-func (s *Server) Up() { s.listener.setDown(false) }
+func (s *Server) Up() { s.listener.Open() }
 
 // Close ends the server and waits until everything it started is gone.
 func (s *Server) Close() {

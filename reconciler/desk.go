@@ -68,9 +68,18 @@ func (d *desk) open(ctx context.Context) {
 	}
 	ctx, d.end = context.WithCancel(ctx)
 	d.earliest = time.Now().Add(d.r.wound)
-	d.guarded(func() { d.follow(ctx) })
+	d.guarded(func() {
+		reading, done := context.WithTimeout(ctx, glance)
+		newest, ok := d.read(reading)
+		if done(); ok {
+			d.follow(ctx, newest)
+		}
+	})
 	go d.attend(ctx)
 }
+
+// glance is how long the work waits for a repository that does not answer.
+const glance = 5 * time.Second
 
 // close ends it, and returns when nothing of it is left. What it was about to say
 // the next pass says, which then comes at once.
@@ -138,21 +147,23 @@ func (d *desk) guarded(look func()) {
 
 // look reads the repository and answers on what is new there.
 func (d *desk) look(ctx context.Context) {
-	if d.follow(ctx); ctx.Err() == nil {
+	if newest, ok := d.read(ctx); ok {
+		d.follow(ctx, newest)
 		d.answer(ctx)
 	}
 }
 
-// follow answers on what is new on the branch.
-func (d *desk) follow(ctx context.Context) {
+// read is the newest commit of the branch; false where nobody can tell.
+func (d *desk) read(ctx context.Context) (Snapshot, bool) {
 	newest, err := d.r.Source.Latest(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return
-	case err != nil:
+	if err != nil && ctx.Err() == nil {
 		d.r.Log.Warn("repository unread while a pass applies", "error", err)
-		return
 	}
+	return newest, err == nil && ctx.Err() == nil
+}
+
+// follow answers on what is new on the branch.
+func (d *desk) follow(ctx context.Context, newest Snapshot) {
 	if !slices.Equal(newest.Refused, d.pass.Refused) {
 		d.r.refuse(ctx, d.pass, newest)
 	}

@@ -62,12 +62,19 @@ type forge struct {
 	refused   []Refusal
 	given     []Approval
 	down      bool
+	hangs     int      // at which reading of the branch from now; 0 for none
 	statuses  []string // "commit context state" and what it says
 }
 
-func (f *forge) Latest(context.Context) (Snapshot, error) {
+func (f *forge) Latest(ctx context.Context) (Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.hangs--; f.hangs == 0 {
+		f.mu.Unlock()
+		<-ctx.Done()
+		f.mu.Lock()
+		return Snapshot{}, ctx.Err()
+	}
 	if f.down {
 		return Snapshot{}, errors.New("no route to host")
 	}
@@ -481,6 +488,25 @@ func TestAForgeThatIsDownWhileAPassApplies(t *testing.T) {
 			}
 			if !slices.Contains(w.forge.on("2222"), "2222 apply running: applying 3 changes") {
 				t.Errorf("the newer commit: %q", w.forge.on("2222"))
+			}
+		})
+	})
+}
+
+// A repository that hangs when the work is to begin keeps it waiting for a moment only.
+func TestAForgeThatHangsBeforeTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		visit(t, map[string]string{"projects/a.yaml": project("m00")}, func(w *town) {
+			time.Sleep(10 * time.Minute)
+			before := w.begun()
+			w.forge.push(second, map[string]string{"projects/a.yaml": project("m00", "m01")})
+			w.forge.mu.Lock()
+			w.forge.hangs = 2
+			w.forge.mu.Unlock()
+			w.call()
+			time.Sleep(glance + time.Second)
+			if w.begun() == before {
+				t.Error("nothing was begun")
 			}
 		})
 	})

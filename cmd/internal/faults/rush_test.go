@@ -98,6 +98,9 @@ func TestComeAnywhere(t *testing.T) {
 						t.Errorf("%v: %v", cases[n].strikes, err)
 						broken.Add(1)
 					}
+					if n%250 == 249 {
+						t.Logf("%d of %d cases, broken=%d", n+1, len(cases), broken.Load())
+					}
 				}
 			})
 		}

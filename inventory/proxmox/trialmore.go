@@ -102,7 +102,8 @@ func (t *trial) timeSnapshots(ctx context.Context) (string, error) {
 	return told(t.t.Snapshot), nil
 }
 
-// timeMigrations moves containers that stand still to another node and back.
+// timeMigrations moves containers that stand still to another node and back. They are
+// of their own, as one that fails half-way stays there.
 func (t *trial) timeMigrations(ctx context.Context) (string, error) {
 	if err := t.mayToo("VM.Migrate"); err != nil {
 		return "", err
@@ -115,7 +116,10 @@ func (t *trial) timeMigrations(ctx context.Context) (string, error) {
 		return "", leftOut("no other node that has storage " + t.from.storage + " is online")
 	}
 	err := t.repeat(&t.t.Migrate, func() error {
-		i := len(t.t.Migrate) / 2 % t.Count
+		i, ignored := t.nth(t.t.Migrate), []time.Duration(nil)
+		if err := t.alone(ctx, &ignored, func() (upid, error) { return t.create(ctx, i) }); err != nil {
+			return err
+		}
 		for _, way := range [][2]string{{t.from.node, other}, {other, t.from.node}} {
 			at := ref{vmid: t.vmid(i), typ: typeLXC, node: way[0]}
 			if err := t.alone(ctx, &t.t.Migrate, func() (upid, error) {
@@ -124,7 +128,7 @@ func (t *trial) timeMigrations(ctx context.Context) (string, error) {
 				return err
 			}
 		}
-		return nil
+		return t.destroyTimed(ctx, t.ref(i))
 	})
 	return told(t.t.Migrate) + ", to " + other + " and back", err
 }

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -56,8 +57,8 @@ func (t *trial) choose(ctx context.Context, v view) (err error) {
 	if t.from, err = v.trialTemplate(typeLXC, t.Template); err != nil {
 		return err
 	}
-	if t.from.disk < 2 {
-		return fmt.Errorf("template %s is of %s GiB: one of at least 2 is needed, to tell copying from the rest", t.from.vmid, formatGiB(t.from.disk))
+	if t.from.disk < leastDisk {
+		return fmt.Errorf("template %s is of %s GiB: one of at least %d is needed, to tell copying from the rest", t.from.vmid, formatGiB(t.from.disk), leastDisk)
 	}
 	if t.Machine != off {
 		if t.machine, err = v.trialTemplate(typeQEMU, t.Machine); err != nil && t.Machine != "" {
@@ -78,35 +79,53 @@ func (t *trial) choose(ctx context.Context, v view) (err error) {
 	return err
 }
 
-// trialTemplate is a template of a type: the one that is wanted, or the first.
+// leastDisk in GiB: what a clone of it takes is held against one of 1 GiB.
+const leastDisk = 2
+
+// trialTemplate is a template of a type: the one that is wanted, or the first that
+// will do.
 func (v view) trialTemplate(typ, want string) (template, error) {
-	kind := map[string]string{typeLXC: "container", typeQEMU: "machine"}[typ]
-	var all, away []string
+	var all, locked []string
 	for _, t := range v.templates {
 		name := t.vmid + " (" + t.name + ")"
 		switch {
-		case t.typ != typ:
-		case !v.nodes[t.node]:
-			away = append(away, name+" on "+t.node)
+		case t.typ != typ || !v.nodes[t.node]:
 		case t.stuck != "":
-			away = append(away, name+": "+t.stuck)
-		case want == "" || t.vmid == want || t.name == want:
+			locked = append(locked, name+": "+t.stuck)
+		case want == "" && (typ == typeQEMU || t.disk >= leastDisk), t.vmid == want, t.name == want:
 			return t, nil
 		default:
 			all = append(all, name)
 		}
 	}
-	text := fmt.Sprintf("there is no %s template to clone", kind)
-	if want != "" {
-		text = fmt.Sprintf("there is no %s template %q", kind, want)
+	text := fmt.Sprintf("there is no %s template", map[string]string{typeLXC: "container", typeQEMU: "machine"}[typ])
+	switch {
+	case want != "":
+		text += fmt.Sprintf(" %q", want)
+	case typ == typeLXC:
+		text += fmt.Sprintf(" of at least %d GiB", leastDisk)
 	}
-	if len(all) > 0 {
-		text += "; there are " + strings.Join(all, ", ")
+	if len(all) == 0 {
+		text += " that the token may see (VM.Audit)"
 	}
-	if len(away) > 0 {
-		text += "; of no use now, as the node is offline or the template locked: " + strings.Join(away, ", ")
+	for _, rest := range []struct {
+		intro string
+		list  []string
+	}{{"there are ", all}, {"locked is ", locked}, {"offline is ", v.offline()}} {
+		if len(rest.list) > 0 {
+			text += "; " + rest.intro + strings.Join(rest.list, ", ")
+		}
 	}
-	return template{}, fmt.Errorf("%s", text)
+	return template{}, errors.New(text)
+}
+
+func (v view) offline() (nodes []string) {
+	for _, node := range sortedKeys(v.nodes) {
+		if !v.nodes[node] {
+			nodes = append(nodes, "node "+node)
+		}
+	}
+	return nodes
 }
 
 // chooseOSTemplate takes the one that was named or else the last of the first

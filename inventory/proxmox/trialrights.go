@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,20 +34,34 @@ func (c *Cluster) readRights(ctx context.Context, paths []string) (privileges, e
 // needs is looked for there.
 var trialRights = []string{"VM.Allocate", "VM.Audit", "VM.Clone", "VM.PowerMgmt", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options"}
 
+// A bridge that the node's own network has is below this path. Others are of zones
+// that only SDN knows, and are not looked at.
+const bridges = "/sdn/zones/localnetwork/"
+
+var plainBridge = regexp.MustCompile(`^vmbr\d+$`)
+
 // checkRights refuses before anything is made, not after ten minutes.
 func (t *trial) checkRights(ctx context.Context) (err error) {
 	guests, source, disks := "/vms/"+t.vmid(0), "/vms/"+t.from.vmid, "/storage/"+t.from.storage
-	if t.rights, err = t.c.readRights(ctx, []string{guests, source, disks}); err != nil {
+	needs := append([][2]string{{source, "VM.Clone"}, {disks, "Datastore.AllocateSpace"}}, onPath(guests, trialRights)...)
+	paths := []string{guests, source, disks}
+	for _, net := range netNames(t.from.cfg) {
+		if bridge := netAttrs(typeLXC, t.from.cfg[net], "")["bridge"]; plainBridge.MatchString(bridge) {
+			paths = append(paths, bridges+bridge)
+			needs = append(needs, [2]string{bridges + bridge, "SDN.Use"})
+		}
+	}
+	if t.rights, err = t.c.readRights(ctx, paths); err != nil {
 		return err
 	}
 	var missing []string
-	for _, need := range append([][2]string{{source, "VM.Clone"}, {disks, "Datastore.AllocateSpace"}}, onPath(guests, trialRights)...) {
+	for _, need := range needs {
 		if !t.rights.has(need[0], need[1]) {
-			missing = append(missing, need[1]+" on "+need[0])
+			missing = append(missing, need[1]+" on "+need[0]) // two interfaces may be on one bridge
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the token %s lacks %s: see \"The least rights it needs\" in README.md", t.c.api.token, strings.Join(missing, ", "))
+		return fmt.Errorf("the token %s lacks %s: see \"The least rights it needs\" in README.md", t.c.api.token, strings.Join(slices.Compact(missing), ", "))
 	}
 	return nil
 }

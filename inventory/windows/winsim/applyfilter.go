@@ -4,12 +4,9 @@ import "strings"
 
 // filterChange is a change of one MAC in the filter lists.
 type filterChange struct {
-	ID, Kind string
-	MAC      string       `json:"mac"`
-	Expect   *filterState `json:"expect"`
-	Set      *filterState `json:"set"`
-	Owned    string       `json:"owned"`
-	Adopt    bool         `json:"adopt"`
+	thingChange
+	Expect *filterState `json:"expect"`
+	Set    *filterState `json:"set"`
 }
 
 type filterState struct {
@@ -21,18 +18,7 @@ func (c *filterChange) make(t *attempt) (conflict string) {
 	if !t.mayReadDHCP() {
 		return t.fail("Get-DhcpServerv4Filter", errAccessDenied)
 	}
-	switch c.compare(c.standing(t.server.dhcp)).step() {
-	case stepAdd:
-		c.add(t)
-	case stepRemove:
-		c.remove(t)
-	case stepChange: // there is no cmdlet that sets a line
-		c.remove(t)
-		c.add(t)
-	case stepConflict:
-		return "a filter stands that is not ours or not as expected"
-	}
-	return ""
+	return c.compare(c.standing(t.server.dhcp)).take(t, c)
 }
 
 func (c *filterChange) stands(x *session) bool {
@@ -47,11 +33,9 @@ func (c *filterChange) standing(d *dhcpServer) *Filter {
 }
 
 func (c *filterChange) compare(f *Filter) thing {
-	v := thing{stands: f != nil, expected: c.Expect != nil, wanted: c.Set != nil, adopt: c.Adopt}
+	v := thing{expected: c.Expect != nil, wanted: c.Set != nil, adopt: c.Adopt}
 	if f != nil {
-		v.ours = isOurs(f.Description, c.Owned)
-		v.asExpected = f.is(c.Expect)
-		v.likeWanted = f.is(c.Set)
+		v.see(f.Description, c.Owned, f.is(c.Expect), f.is(c.Set))
 		v.asWanted = v.likeWanted && f.Description == c.Set.Description
 	}
 	return v
@@ -68,6 +52,12 @@ func (c *filterChange) add(t *attempt) {
 		}
 		return t.server.dhcp.addFilter(Filter{MAC: c.MAC, List: name, Description: c.Set.Description})
 	})
+}
+
+// change takes the line away and makes it anew: there is no cmdlet that sets one.
+func (c *filterChange) change(t *attempt) {
+	c.remove(t)
+	c.add(t)
 }
 
 func (c *filterChange) remove(t *attempt) {

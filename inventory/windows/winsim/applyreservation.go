@@ -4,13 +4,10 @@ import "net/netip"
 
 // reservationChange is a change of what one scope reserves for one MAC.
 type reservationChange struct {
-	ID, Kind string
-	Scope    string            `json:"scope"`
-	MAC      string            `json:"mac"`
-	Expect   *reservationState `json:"expect"`
-	Set      *reservationState `json:"set"`
-	Owned    string            `json:"owned"`
-	Adopt    bool              `json:"adopt"`
+	thingChange
+	Scope  string            `json:"scope"`
+	Expect *reservationState `json:"expect"`
+	Set    *reservationState `json:"set"`
 }
 
 type reservationState struct {
@@ -28,18 +25,7 @@ func (c *reservationChange) make(t *attempt) (conflict string) {
 	if _, err := d.scope(parseScope(c.Scope)); err != nil {
 		return t.fail(read, err)
 	}
-	standing := c.standing(d)
-	switch c.compare(standing).step() {
-	case stepAdd:
-		c.add(t, *c.Set)
-	case stepRemove:
-		c.remove(t, standing.IP)
-	case stepChange:
-		c.change(t, standing)
-	case stepConflict:
-		return "a reservation stands that is not ours or not as expected"
-	}
-	return ""
+	return c.compare(c.standing(d)).take(t, c)
 }
 
 func (c *reservationChange) stands(x *session) bool {
@@ -61,11 +47,9 @@ func (c *reservationChange) standing(d *dhcpServer) *Reservation {
 }
 
 func (c *reservationChange) compare(r *Reservation) thing {
-	v := thing{stands: r != nil, expected: c.Expect != nil, wanted: c.Set != nil, adopt: c.Adopt}
+	v := thing{expected: c.Expect != nil, wanted: c.Set != nil, adopt: c.Adopt}
 	if r != nil {
-		v.ours = isOurs(r.Description, c.Owned)
-		v.asExpected = r.is(c.Expect)
-		v.likeWanted = r.is(c.Set)
+		v.see(r.Description, c.Owned, r.is(c.Expect), r.is(c.Set))
 		v.asWanted = v.likeWanted && r.Description == c.Set.Description
 	}
 	return v
@@ -76,23 +60,11 @@ func (r *Reservation) is(s *reservationState) bool {
 	return s != nil && r.IP.String() == s.IP && r.Name == s.Name
 }
 
-func (c *reservationChange) add(t *attempt, s reservationState) bool {
-	return t.writeDHCP("Add-DhcpServerv4Reservation", func() *cmdletError {
-		ip, err := netip.ParseAddr(s.IP)
-		if err != nil || !ip.Is4() {
-			return errBadParameter
-		}
-		return t.server.dhcp.addReservation(Reservation{
-			Scope: parseScope(c.Scope), IP: ip, ClientID: c.MAC, Name: s.Name, Description: s.Description, Type: "Dhcp",
-		})
-	})
-}
+func (c *reservationChange) add(t *attempt)    { c.reserve(t, *c.Set) }
+func (c *reservationChange) remove(t *attempt) { c.release(t, c.standing(t.server.dhcp).IP) }
 
-func (c *reservationChange) remove(t *attempt, ip netip.Addr) bool {
-	return t.writeDHCP("Remove-DhcpServerv4Reservation", func() *cmdletError { return t.server.dhcp.removeReservation(ip) })
-}
-
-func (c *reservationChange) change(t *attempt, standing *Reservation) {
+func (c *reservationChange) change(t *attempt) {
+	standing := c.standing(t.server.dhcp)
 	if standing.IP.String() != c.Set.IP {
 		c.move(t, *standing)
 		return
@@ -111,7 +83,23 @@ func (c *reservationChange) move(t *attempt, old Reservation) {
 		t.err = errTaken
 		return
 	}
-	if c.remove(t, old.IP) && !c.add(t, *c.Set) {
-		t.amend(func() { c.add(t, reservationState{old.IP.String(), old.Name, old.Description}) })
+	if c.release(t, old.IP) && !c.reserve(t, *c.Set) {
+		t.amend(func() { c.reserve(t, reservationState{old.IP.String(), old.Name, old.Description}) })
 	}
+}
+
+func (c *reservationChange) reserve(t *attempt, s reservationState) bool {
+	return t.writeDHCP("Add-DhcpServerv4Reservation", func() *cmdletError {
+		ip, err := netip.ParseAddr(s.IP)
+		if err != nil || !ip.Is4() {
+			return errBadParameter
+		}
+		return t.server.dhcp.addReservation(Reservation{
+			Scope: parseScope(c.Scope), IP: ip, ClientID: c.MAC, Name: s.Name, Description: s.Description, Type: "Dhcp",
+		})
+	})
+}
+
+func (c *reservationChange) release(t *attempt, ip netip.Addr) bool {
+	return t.writeDHCP("Remove-DhcpServerv4Reservation", func() *cmdletError { return t.server.dhcp.removeReservation(ip) })
 }

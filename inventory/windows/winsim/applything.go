@@ -5,6 +5,37 @@ import (
 	"strings"
 )
 
+// thingChange is what changes of reservations and of filters have in common: a MAC
+// has at most one of either, with our mark in its description.
+type thingChange struct {
+	ID, Kind string
+	MAC      string `json:"mac"`
+	Owned    string `json:"owned"`
+	Adopt    bool   `json:"adopt"`
+}
+
+// maker makes the steps of a change true, by cmdlets.
+type maker interface {
+	add(*attempt)
+	change(*attempt)
+	remove(*attempt)
+}
+
+// take makes the step that a change asks for.
+func (v thing) take(t *attempt, m maker) (conflict string) {
+	switch v.step() {
+	case stepAdd:
+		m.add(t)
+	case stepChange:
+		m.change(t)
+	case stepRemove:
+		m.remove(t)
+	case stepConflict:
+		return "what stands there is not ours, or not as expected"
+	}
+	return ""
+}
+
 // thing is what a change of a reservation or a filter sees: how what the MAC
 // has compares with what is expected and wanted.
 type thing struct {
@@ -17,6 +48,11 @@ type thing struct {
 	likeWanted bool // and it stands so, whatever its description
 	asWanted   bool // and so is its description
 	adopt      bool
+}
+
+// see notes what stands.
+func (v *thing) see(description, owned string, asExpected, likeWanted bool) {
+	v.stands, v.ours, v.asExpected, v.likeWanted = true, isOurs(description, owned), asExpected, likeWanted
 }
 
 type step string

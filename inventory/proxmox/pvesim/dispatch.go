@@ -45,7 +45,7 @@ func (c *Cluster) answer(n *node, req *http.Request, body []byte) response {
 	params, refs, err := readParams(req, body)
 	c.sleep(c.put(requestKey(n, req.Method, path, params)))
 	entry := Request{At: time.Now(), Release: c.opts.Release, Via: n.name, Method: req.Method, Path: path, Params: maps.Clone(params), Refs: refs}
-	resp := response{}
+	var resp response
 	if err != nil {
 		resp = failure(err)
 	} else {

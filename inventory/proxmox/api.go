@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	pve "github.com/Telmate/proxmox-api-go/proxmox"
@@ -21,7 +19,7 @@ const requestTimeout = 90 * time.Second
 // api sends requests through the client library and returns its answers raw.
 type api struct {
 	client *pve.Client
-	token  string // user@realm!name, without the secret
+	login  *login
 }
 
 // params are a request's parameters. Unlike the library's they are only strings:
@@ -37,7 +35,11 @@ func (p params) library() map[string]any {
 }
 
 func newAPI(cfg Config, base http.RoundTripper) (*api, error) {
-	t := &transport{base: base}
+	login, err := newLogin(cfg.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	t := &transport{base: base, login: login}
 	for _, e := range cfg.Endpoints {
 		u, err := url.Parse(e)
 		if err != nil {
@@ -55,26 +57,8 @@ func newAPI(cfg Config, base http.RoundTripper) (*api, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot prepare the client: %w", err)
 	}
-	id, secret, err := readToken(cfg.TokenFile)
-	if err != nil {
-		return nil, err
-	}
-	lib.SetAPIToken(id, secret)
-	return &api{client: lib, token: id.String()}, nil
-}
-
-// readToken never says what is in the file.
-func readToken(file string) (pve.ApiTokenID, pve.ApiTokenSecret, error) {
-	var id pve.ApiTokenID
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return id, "", fmt.Errorf("cannot read token_file: %w", err)
-	}
-	name, secret, ok := strings.Cut(strings.TrimSpace(string(data)), "=")
-	if !ok || secret == "" || strings.ContainsAny(secret, " \r\n") || id.Parse(name) != nil {
-		return id, "", fmt.Errorf("cannot read token_file: %s does not hold one line user@realm!name=secret", file)
-	}
-	return id, pve.ApiTokenSecret(secret), nil
+	lib.SetAPIToken(login.id, login.secret)
+	return &api{client: lib, login: login}, nil
 }
 
 // get reads path into out.
@@ -145,7 +129,7 @@ func (a *api) do(ctx context.Context, method, path string, send func(context.Con
 	if x.err == nil && x.status == 0 {
 		x.err = errors.New("no answer")
 	}
-	return nil, &apiError{method: method, path: path, token: a.token, exchange: *x}
+	return nil, &apiError{method: method, path: path, token: a.login.name(), exchange: *x}
 }
 
 // shielded makes an error of a panic of the library over an answer that has another

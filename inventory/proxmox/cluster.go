@@ -127,26 +127,44 @@ func (c *Cluster) Close() error {
 	return nil
 }
 
+// newTLSTransport verifies the nodes' certificates. The authority is read anew for
+// each connection, so that a cluster can be given another one without a restart.
 func newTLSTransport(caFile string) (*http.Transport, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
+	if _, err := authorities(caFile); err != nil {
+		return nil, err
+	}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		roots, err := authorities(caFile)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read ca_file: %w", err)
+			return nil, err
 		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("cannot read ca_file: %s holds no certificate", caFile)
-		}
+		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}
+		return d.DialContext(ctx, network, addr)
 	}
 	return &http.Transport{
-		TLSClientConfig:     conf,
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
+		DialTLSContext:      dial,
 		MaxConnsPerHost:     16,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     90 * time.Second,
 	}, nil
+}
+
+// authorities are those that may vouch for a node; nil means the machine's own.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cannot read ca_file: %s holds no certificate", file)
+	}
+	return pool, nil
 }
 
 // key is a key of this cluster.

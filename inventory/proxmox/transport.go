@@ -25,6 +25,7 @@ import (
 // into the context, and the library only ever sees well-formed JSON.
 type transport struct {
 	base      http.RoundTripper
+	login     *login
 	endpoints []*url.URL
 	current   atomic.Int32
 }
@@ -96,13 +97,27 @@ func (t *transport) exchange(req *http.Request, x *exchange) {
 	}
 }
 
+// try sends a request to one endpoint, and once more where the token was renewed
+// since it was read: a login that is refused has done nothing.
 func (t *transport) try(req *http.Request, endpoint *url.URL, x *exchange) error {
+	for {
+		token := t.login.header()
+		err := t.send(req, endpoint, token, x)
+		if err != nil || x.status != http.StatusUnauthorized || !t.login.renewed(token) {
+			return err
+		}
+		*x = exchange{}
+	}
+}
+
+func (t *transport) send(req *http.Request, endpoint *url.URL, token string, x *exchange) error {
 	var sent atomic.Bool
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		WroteHeaders: func() { sent.Store(true) },
 	})
 	out := req.Clone(ctx)
 	out.URL.Scheme, out.URL.Host, out.Host = endpoint.Scheme, endpoint.Host, endpoint.Host
+	out.Header.Set("Authorization", token)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {

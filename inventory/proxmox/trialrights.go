@@ -61,7 +61,7 @@ func (t *trial) checkRights(ctx context.Context) (err error) {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the token %s lacks %s: see \"The least rights it needs\" in README.md", t.c.api.token, strings.Join(slices.Compact(missing), ", "))
+		return fmt.Errorf("the token %s lacks %s: see \"The least rights it needs\" in README.md", t.c.api.login.name(), strings.Join(slices.Compact(missing), ", "))
 	}
 	return nil
 }

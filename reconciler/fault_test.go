@@ -68,6 +68,30 @@ func TestAFaultOfOurOwn(t *testing.T) {
 	}
 }
 
+// breaking is a policy that nobody thought of such a plan for.
+type breaking struct{ when string }
+
+func (b breaking) Check(_ context.Context, in PolicyInput) ([]Violation, error) {
+	if in.Actor == b.when {
+		panic("secret")
+	}
+	return nil, nil
+}
+
+// A request that provost breaks over is told so, and is no way to stop a campus.
+func TestAFaultInARequest(t *testing.T) {
+	h := newHouse(map[string]string{"projects/a.yaml": project("a")})
+	h.Policy = breaking{"eve"}
+	h.repo.proposals = []Proposal{{ID: "!7", Commit: "feed", Author: "eve", Tree: h.repo.tree}, {ID: "!8", Commit: "beef", Author: "ada", Tree: h.repo.tree}}
+	h.seenRequest(t.Context(), h.repo.proposals[0])
+	if p := h.pass(t); !p.Converged() || len(p.Proposals) != 2 {
+		t.Errorf("%+v", p)
+	}
+	told := "cannot go on with request !7: a fault in provost itself; its log says where"
+	h.expect(t, "feed", "validate failed "+told, "plan canceled "+told, "policy canceled "+told)
+	h.expect(t, "beef", "validate success", "plan success", "policy success")
+}
+
 // A pass that breaks is one pass less, and no more.
 func TestAFaultInAPass(t *testing.T) {
 	var log bytes.Buffer

@@ -70,12 +70,25 @@ func (r *Reconciler) bench(base Snapshot, live inventory.Listing, ours plan.Plan
 	return bench{base, live, ours, known, r.owners(base)}
 }
 
-func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, b bench) ProposalPass {
+// answerProposal answers on the head of a request. One that provost breaks over is told
+// so, and keeps nobody else from being answered, nor the branch from being applied.
+func (r *Reconciler) answerProposal(ctx context.Context, p Proposal, b bench) (answer ProposalPass) {
+	if fault := r.guarded("request "+p.ID, func() { answer = r.judgeProposal(ctx, p, b) }); fault != nil {
+		p.Problem = fault.Error()
+		answer = r.judgeProposal(ctx, p, b)
+	}
+	return answer
+}
+
+func (r *Reconciler) judgeProposal(ctx context.Context, p Proposal, b bench) ProposalPass {
 	live, ours := b.live, b.ours
 	answer := ProposalPass{ID: p.ID, Title: p.Title, URL: p.URL, Commit: p.Commit, Problem: p.Problem}
 	write := func(s Status) { answer.Statuses = setStatus(answer.Statuses, r.write(ctx, p.Commit, s)) }
 	if p.Problem != "" {
 		write(requestStatus(p.Problem))
+		for _, name := range r.Promises.given[p.Commit] { // there is no plan to judge
+			write(Status{Context: name, State: StatusCanceled, Description: p.Problem})
+		}
 		return answer
 	}
 	if p.Fork {

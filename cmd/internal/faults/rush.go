@@ -22,8 +22,16 @@ type Rush struct {
 	Open []string
 	// Others are all other commits.
 	Others []string
+	// Remade says that machines may rightly be made more than once.
+	Remade bool
 
 	points []Point // until all was well
+}
+
+// Weather is a script that ends.
+type Weather interface {
+	Script
+	Calm()
 }
 
 // Coming is what somebody does on the forge.
@@ -44,13 +52,12 @@ const (
 )
 
 // Run lets the people come, and tells what is not as it should be in the end.
-func (r *Rush) Run(strikes *Strikes) error {
-	retries := strikes.have(TaskFailed)
-	p, err := r.begin(strikes)
+func (r *Rush) Run(weather Weather) error {
+	p, err := r.begin(weather)
 	if err != nil {
 		return err
 	}
-	o := &office{Rush: r, script: strikes, Process: p}
+	o := &office{Rush: r, script: weather, Process: p}
 	o.open()
 	defer func() { o.Stop() }()
 	defer func() { o.rest() }()
@@ -73,7 +80,7 @@ func (r *Rush) Run(strikes *Strikes) error {
 		return err
 	}
 	r.points = r.count.all()
-	strikes.spend()
+	weather.Calm()
 	o.rest()
 	pass := o.newest.Load()
 	if pass.Commit != r.Last || !pass.Converged() {
@@ -83,7 +90,7 @@ func (r *Rush) Run(strikes *Strikes) error {
 	if err := r.quiet(o.Process, pass); err != nil {
 		return err
 	}
-	if twice := r.Campus.MadeTwice(); len(twice) > 0 && !retries {
+	if twice := r.Campus.MadeTwice(); len(twice) > 0 && !r.Remade {
 		return fmt.Errorf("was made twice, though its task was not lost: %s", strings.Join(twice, ", "))
 	}
 	return r.answered()

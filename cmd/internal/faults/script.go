@@ -54,8 +54,8 @@ func (s *Strikes) Left() int {
 	return len(s.left)
 }
 
-// spend lets nothing go wrong any more.
-func (s *Strikes) spend() {
+// Calm lets nothing go wrong any more.
+func (s *Strikes) Calm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left = nil

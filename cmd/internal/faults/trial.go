@@ -111,7 +111,7 @@ func (t *Trial) Record() (Reference, error) {
 
 // begin makes a process on a campus that has its past, at the moment at which the
 // commit is pushed.
-func (t *Trial) begin(script *Strikes) (*Process, error) {
+func (t *Trial) begin(script Script) (*Process, error) {
 	t.count = &counter{}
 	former, err := t.live(t.Past)
 	if err != nil {

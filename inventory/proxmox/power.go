@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/provost-dev/provost/inventory"
 )
@@ -93,15 +94,40 @@ func (j *job) stop(ctx context.Context, r ref) error {
 	}
 	timeout := strconv.Itoa(int(j.c.cfg.StopTimeout.Seconds()))
 	j.say("shutting down %s on %s", r, r.node)
-	err = j.run(ctx, "shutting down", func() (upid, error) {
-		return j.c.api.post(ctx, r.path()+"/status/shutdown", params{"timeout": timeout, "forceStop": "1"})
+	var asked upid
+	err = j.run(ctx, "shutting down", func() (u upid, err error) {
+		asked, err = j.c.api.post(ctx, r.path()+"/status/shutdown", params{"timeout": timeout, "forceStop": "1"})
+		return asked, err
 	})
+	if err == nil && asked.kind() == "hastop" {
+		return j.awaitHA(ctx, r)
+	}
 	if err == nil || ctx.Err() != nil || says(err, "not running", "is locked") {
 		return notRunningIsStopped(err)
 	}
 	j.say("stopping %s on %s, which did not shut down: %v", r, r.node, err)
 	err = j.run(ctx, "stopping", func() (upid, error) { return j.c.api.post(ctx, r.path()+"/status/stop", nil) })
 	return j.orAlready(ctx, r, false, notRunningIsStopped(err))
+}
+
+// haPatience is for what the HA manager may take besides: it looks about every ten
+// seconds, and so does the node.
+const haPatience = time.Minute
+
+// awaitHA waits until the HA manager has stopped a guest: the task that it was asked
+// by ends before it has begun.
+func (j *job) awaitHA(ctx context.Context, r ref) error {
+	j.say("waiting for the HA manager to stop %s", r)
+	limit := j.c.cfg.StopTimeout + haPatience
+	for tries, began := 0, time.Now(); time.Since(began) < limit; tries++ {
+		if err := sleep(ctx, pollPause(upid(r.vmid), tries)); err != nil {
+			return err
+		}
+		if running, err := j.c.running(ctx, r); gone(err) || err == nil && !running {
+			return nil
+		}
+	}
+	return retryf("%s still runs: the HA manager was asked to stop it", r)
 }
 
 func notRunningIsStopped(err error) error {

@@ -38,7 +38,7 @@
 //   - Passwords, tickets, two factors, groups, realms, propagate=0: tokens only.
 //   - What root may do with a password and a token may not: there is no such
 //     login; [Cluster.EditFile] stands for a person on the node.
-//   - Firewall, HA, replication, pruning of backups, SDN beyond the right to use a bridge.
+//   - Firewall, HA beyond how its guests are stopped, replication, pruning of backups, SDN beyond the right to use a bridge.
 //   - Texts that were not recorded: those of migrations, of a disk or storage
 //     that is missing, of pools' rarer refusals. They are the source's, as far
 //     as it was read.

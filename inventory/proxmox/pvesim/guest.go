@@ -17,6 +17,7 @@ type guest struct {
 	kind    string // "lxc" or "qemu"
 	conf    *Conf
 	running bool
+	ha      bool // the HA manager starts and stops it
 	started time.Time
 	version int   // of its file
 	stat    *stat // what pvestatd last told; nil: nothing yet

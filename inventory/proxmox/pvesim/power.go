@@ -112,8 +112,11 @@ func (k *call) shutdownLXC() (any, error) { return k.haltLXC("vzshutdown") }
 
 func (k *call) haltLXC(kind string) (any, error) {
 	g, err := k.runningLXC()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case g.ha:
+		return k.askHA(kind, g)
 	}
 	return k.stopJob(kind, g, nil)
 }
@@ -124,8 +127,11 @@ func (k *call) shutdownQEMU() (any, error) { return k.haltQEMU("qmshutdown") }
 
 func (k *call) haltQEMU(kind string) (any, error) {
 	g, err := k.guest()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case g.ha:
+		return k.askHA(kind, g)
 	}
 	return k.stopJob(kind, g, k.machineFile())
 }

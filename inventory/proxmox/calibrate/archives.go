@@ -35,6 +35,7 @@ func (f *fit) archive(key string, small, large []time.Duration, work time.Durati
 	f.notes[streamKey] = f.sizes(small, large)
 	switch {
 	case byteTime == 0 && f.free, !f.free && math.Abs(byteTime*f.stream-1) < alike:
+		f.notes[streamKey] = "as a copy: " + f.sizes(small, large)
 		return duration(max(0, mean(small)-f.copying(f.Small))), 0 // as a copy
 	case byteTime == 0:
 		return duration(fixed), round(f.throughput) // quicker than anybody copies

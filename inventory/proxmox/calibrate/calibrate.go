@@ -60,10 +60,10 @@ func (f *fit) requests() {
 	c.Read = duration(slices.Min(f.Reads).Seconds())
 	c.Worker = duration(max(0, slices.Min(f.WorkerReads)-c.Read).Seconds())
 	c.Tasks = duration(max(0, slices.Min(f.TaskLists)-c.Read).Seconds())
-	c.Row = f.PerGuest
+	c.Row = precise(f.PerGuest)
 	c.Answer = duration(slices.Min(f.Posts).Seconds())
 	c.Config = duration(slices.Min(f.Writes).Seconds())
-	f.storageCosts().Volume = f.PerVolume
+	f.storageCosts().Volume = precise(f.PerVolume)
 	for _, key := range []string{"read", "worker", "tasks", "answer", "config"} {
 		f.notes[key] = "the quickest"
 	}
@@ -75,7 +75,7 @@ func (f *fit) contention() {
 	f.node.contention = solve(mean(f.StopMany.Took), 0, 2*mean(f.StopMany.Took)/mean(f.Stop), func(c float64) float64 {
 		return node{contention: c}.play(f.Stop, f.StopMany, mean(f.Stop), 0)
 	})
-	f.costs.Contention = round(f.node.contention)
+	f.costs.Contention = math.Round(1e4*f.node.contention) / 1e4
 	if f.Cores > 0 {
 		f.costs.Cores = f.Cores
 		f.notes["cores"] = "of node " + f.Node
@@ -257,11 +257,22 @@ func duration(seconds float64) time.Duration {
 	return d.Round(10 * time.Microsecond)
 }
 
-// round keeps three digits of an amount.
+// round keeps three digits of an amount; less than one byte is nothing.
 func round(n float64) float64 {
-	if n <= 0 || math.IsInf(n, 0) {
+	switch {
+	case n < 1:
+		return 0
+	case math.IsInf(n, 1):
 		return n
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(n))-2)
 	return math.Round(n/unit) * unit
+}
+
+// precise has the digits of what is small.
+func precise(d time.Duration) time.Duration {
+	if d > time.Millisecond {
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(time.Microsecond)
 }

@@ -39,7 +39,8 @@ type backedUp struct {
 }
 
 // backedUp reads which VMIDs have backups, from every storage that may hold some.
-// A storage that does not answer now is believed to have what it had.
+// A storage that does not answer now, or whose node is offline, is believed to have
+// what it had.
 func (c *Cluster) backedUp(ctx context.Context, lines []line) backedUp {
 	stores := backupStores(lines)
 	found := make([]backups, len(stores))
@@ -69,6 +70,16 @@ func (c *Cluster) backedUp(ctx context.Context, lines []line) backedUp {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, l := range lines {
+		place := storageKey(l.node, l.storage)
+		_, asked := kept[place]
+		if b, ok := c.backups[place]; l.kind == "storage" && ok && !asked {
+			kept[place] = b
+			for _, vmid := range b.vmids {
+				all.vmids[vmid] = true
+			}
+		}
+	}
 	c.backups = kept
 	return all
 }

@@ -69,5 +69,11 @@ func TestBackupsKeepTheirVMID(t *testing.T) {
 		if _, there := list(t, c)["cri/backup/20444"]; !there {
 			t.Error("what was known is forgotten when the storage is down")
 		}
+		r.sim.NodeDown("pve2")
+		for range 2 {
+			if _, there := list(t, c)["cri/backup/20555"]; !there {
+				t.Error("what was known is forgotten when the node is down")
+			}
+		}
 	})
 }

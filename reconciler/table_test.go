@@ -132,6 +132,7 @@ type stand struct {
 	wire *wire
 	// backups is the storage for backups that may be used, or "".
 	backups string
+	guesses *proxmox.Guesses // what somebody has measured, or nil
 }
 
 func newStand(t *testing.T, r row) *stand {
@@ -238,7 +239,7 @@ func (s *stand) cluster(t *testing.T) *proxmox.Cluster {
 	s.sim.AuthorizeSSH(key)
 	cfg := proxmox.Config{
 		Endpoints: s.sim.URLs(), TokenFile: file("token", []byte(s.sim.RootToken()+"\n")), CAFile: file("ca.pem", s.sim.CACert()),
-		StateDir: filepath.Join(dir, "state"), TaskTimeout: 24 * time.Hour, Backups: s.backups,
+		StateDir: filepath.Join(dir, "state"), TaskTimeout: 24 * time.Hour, Backups: s.backups, Guesses: s.guesses,
 		SSH: proxmox.SSHConfig{Hosts: s.sim.SSHAddrs(), KeyFile: file("key", pem.EncodeToMemory(block)),
 			KnownHostsFile: file("known_hosts", []byte(knownhosts.Line(s.sim.SSHAddrs(), s.sim.SSHHostKey())+"\n"))},
 	}

@@ -36,7 +36,8 @@ type Weather interface {
 
 // Coming is what somebody does on the forge.
 type Coming struct {
-	Machines int // as soon as so many of ours stand
+	After    time.Duration // the one before
+	Machines int           // and as soon as so many of ours stand
 	Do       func(*Campus) error
 	Silent   bool // the forge's hook is lost
 }
@@ -62,7 +63,8 @@ func (r *Rush) Run(weather Weather) error {
 	defer func() { o.Stop() }()
 	defer func() { o.rest() }()
 	for i, c := range r.Comings {
-		if err := o.until(soon, func() bool { return len(r.Campus.machines()) >= c.Machines }); err != nil {
+		earliest := time.Now().Add(c.After)
+		if err := o.until(soon, func() bool { return !time.Now().Before(earliest) && len(r.Campus.machines()) >= c.Machines }); err != nil {
 			return err
 		}
 		if err := c.Do(r.Campus); err != nil {

@@ -4,24 +4,25 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
 
 // visit is one thing that people do in a rush that is drawn.
 type visit struct {
-	what     string
-	machines int
-	silent   bool
+	what   string
+	after  int // tenths of a second
+	silent bool
 }
 
 // visits are what a rush is drawn from. The branch is moved to and fro, by force where
 // that is no step forward; a request is opened, pushed to, closed and opened again.
-var visits = []string{"begun", "mended", "asked", "open", "push", "close", "kill"}
+var visits = []string{"begun", "mended", "asked", "open", "push", "close", "kill", "kill"}
 
 func drawVisit(t *rapid.T) visit {
 	return visit{
-		rapid.SampledFrom(visits).Draw(t, "what"), rapid.IntRange(0, 14).Draw(t, "machines"), rapid.Bool().Draw(t, "silent"),
+		rapid.SampledFrom(visits).Draw(t, "what"), rapid.IntRange(0, 60).Draw(t, "after"), rapid.Bool().Draw(t, "silent"),
 	}
 }
 
@@ -65,7 +66,7 @@ func (h *hour) drawn(t *testing.T, list []visit, storm *Storm, references map[in
 	r.Comings, r.Remade = nil, true
 	at, head, open, opened := begun, asked, false, 0
 	for _, v := range list {
-		c := Coming{Machines: v.machines, Silent: v.silent, Do: func(*Campus) error { return nil }}
+		c := Coming{After: time.Duration(v.after) * time.Second / 10, Silent: v.silent, Do: func(*Campus) error { return nil }}
 		switch v.what {
 		case "begun", "asked", "mended":
 			at = map[string]int{"begun": begun, "asked": asked, "mended": mended}[v.what]
@@ -95,7 +96,7 @@ func (h *hour) drawn(t *testing.T, list []visit, storm *Storm, references map[in
 			iid := opened
 			c.Do = func(c *Campus) error { return c.GitLab.CloseMR(project, iid) }
 		case "kill":
-			calls := 1 + 10*v.machines
+			calls := 1 + v.after
 			c.Do = func(*Campus) error { storm.KillIn(calls); return nil }
 		}
 		r.Comings = append(r.Comings, c)

@@ -41,8 +41,9 @@ type Cluster struct {
 	// and guests that were made.
 	occupied map[string]bool
 	deleted  map[string]bool
-	locks    map[string]heldLock // by VMID: locks that no task was seen to hold
-	making   map[string]bool     // VMIDs that a change of this process is about, whose intents it keeps
+	sources  map[string]time.Time // by VMID: when what is cloned was last looked at
+	locks    map[string]heldLock  // by VMID: locks that no task was seen to hold
+	making   map[string]bool      // VMIDs that a change of this process is about, whose intents it keeps
 	born     map[string]born
 	// startAtOnce are guests that their creation may start, by the guest's key, and
 	// what that waits for; made are needed changes that are done.
@@ -95,6 +96,7 @@ func NewWith(name, campus string, cfg Config, log *slog.Logger, opts Options) (*
 		imaging:  map[string]chan struct{}{},
 		occupied: map[string]bool{},
 		deleted:  map[string]bool{},
+		sources:  map[string]time.Time{},
 		locks:    map[string]heldLock{},
 		vain:     map[string]string{},
 		making:   map[string]bool{},

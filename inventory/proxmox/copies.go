@@ -114,6 +114,9 @@ func (j *job) makeCopy(ctx context.Context) error {
 		j.c.unplanCopy(r.Attrs["source"])
 		return nil
 	}
+	if err := j.sameSource(ctx, plan.source); err != nil {
+		return err
+	}
 	j.say("copying %s", plan.source.vmid)
 	description := inventory.WithMark("A copy of template "+r.Attrs["source"]+", to clone from while that is busy. It may be deleted.", j.c.markOfCopy(r))
 	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r), cfg: cloned(plan.source, r, description)}

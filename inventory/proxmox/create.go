@@ -91,6 +91,9 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 		return made{}, err
 	}
 	defer giveBack()
+	if err := j.sameSource(ctx, plan.source); err != nil {
+		return made{}, err
+	}
 	if err := j.freeSource(ctx, plan.source); err != nil {
 		return made{}, err
 	}

@@ -21,6 +21,7 @@ func (c *Cluster) List(ctx context.Context) (inventory.Listing, error) {
 	}
 	l := lister{c: c, survey: s, view: view{
 		listed:   true,
+		at:       time.Now(),
 		guests:   map[inventory.Key]ref{},
 		taken:    map[string]bool{},
 		copies:   map[string][]template{},

@@ -12,6 +12,7 @@ import (
 // for names and never a licence: before a write the guest is read again.
 type view struct {
 	listed    bool
+	at        time.Time             // when
 	guests    map[inventory.Key]ref // ours, by the guest's key
 	taken     map[string]bool       // the VMIDs that somebody had
 	templates []template

@@ -1,0 +1,56 @@
+package proxmox
+
+import (
+	"context"
+	"time"
+)
+
+// A clone's POST names its source by the VMID that the last listing had. Between the
+// two may lie an hour of other clones, in which somebody can have deleted a template
+// and put a machine of his own in its place, whose disk a clone would hand to others.
+// So what was not looked at lately is looked at before it is cloned: once for all who
+// clone it then.
+
+// sameSource makes sure that what is to be cloned is what it was when it was listed:
+// a template of that name, or our copy of one.
+func (j *job) sameSource(ctx context.Context, t template) error {
+	if !j.c.sourceDue(t.vmid) {
+		return nil
+	}
+	cfg, err := j.c.config(ctx, t.ref)
+	g := guest{ref: t.ref, cfg: cfg}
+	same := g.template() && g.name() == t.name
+	if t.source != "" {
+		m, ours := j.c.copyMark(g)
+		same = ours && m.Extra[markSource] == t.source && m.Extra[markOf] == t.of
+	}
+	if err == nil && same {
+		return nil
+	}
+	j.c.sourceSeen(t.vmid, time.Time{})
+	if err != nil && !gone(err) {
+		return err
+	}
+	return retryf("%s on %s is not the template %q any more: list again", t.ref, t.node, t.name)
+}
+
+// sourceDue reports that it is time to look at what is cloned, and books the look.
+func (c *Cluster) sourceDue(vmid string) bool {
+	c.mu.Lock()
+	seen := c.sources[vmid]
+	if c.view.at.After(seen) {
+		seen = c.view.at
+	}
+	c.mu.Unlock()
+	if time.Since(seen) < lately {
+		return false
+	}
+	c.sourceSeen(vmid, time.Now())
+	return true
+}
+
+func (c *Cluster) sourceSeen(vmid string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sources[vmid] = at
+}

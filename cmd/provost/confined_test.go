@@ -71,7 +71,7 @@ func TestNoRightsAreNeeded(t *testing.T) {
 // buildStatic builds the binary as Containerfile does.
 func buildStatic(t *testing.T, file string) {
 	t.Helper()
-	build := exec.Command("go", "build", "-trimpath", "-o", file, ".")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -8,21 +8,27 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
 
-// TestMain makes storms few where nobody asks for many: one takes half a second. The
-// heap of a case is small, and collected less often than it might be.
+// TestMain makes storms few where nobody asks for many: one takes half a second, and
+// five times that under the race detector. The heap of a case is small, and collected
+// less often than it might be.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
 	if !asked && !all {
-		_ = flag.Set("rapid.checks", "25") // the flag is there, and 25 a number
+		storms := 25
+		if underRace {
+			storms = 10
+		}
+		_ = flag.Set("rapid.checks", strconv.Itoa(storms)) // the flag is there
 	}
 	os.Exit(m.Run())
 }

@@ -162,7 +162,7 @@ func repositoryOf(t *testing.T, semesters ...semester) (dir string, commits []st
 		run(t, work, "commit", "--quiet", "--message", fmt.Sprint("Semester ", n+1))
 		commits = append(commits, strings.TrimSpace(run(t, work, "rev-parse", "HEAD")))
 	}
-	run(t, work, "clone", "--quiet", "--bare", "--template=", work, dir)
+	run(t, work, "clone", "--quiet", "--bare", "--no-local", "--template=", work, dir) // packed: each case takes a copy
 	return dir, commits
 }
 

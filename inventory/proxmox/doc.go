@@ -68,6 +68,14 @@
 // task was seen that deletes it. "Already exists" is never
 // success.
 //
+// # What a listing lacks
+//
+// A guest of ours that a listing lacks is taken for gone only where nobody has its
+// VMID any more (hidden.go): the token may have lost sight of it, and a guest that
+// moves may be missed where it was and where it is. Until that is clear it stays
+// listed as it was, and Unknown. A node that is offline keeps its guests Unknown, and
+// its backups their VMIDs; its tasks are nobody's to wait for (outage.go).
+//
 // # Killed anywhere
 //
 // Creation can be taken up at any point. Before the POST an intent (key, VMID,

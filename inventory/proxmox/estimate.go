@@ -81,6 +81,7 @@ func (c *Cluster) cloneSpeed(plan clonePlan, r inventory.Resource) speed {
 		return s
 	}
 	if s, ok := c.cfg.Guesses.of(a); ok {
+		s.alone += share(s.alone, usualCare.patience/2) // until a look shows that the source is free
 		return s
 	}
 	if !plan.full {

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 )
@@ -48,6 +50,16 @@ func TestNoSuchRepository(t *testing.T) {
 	}
 	_, err := open(t, Config{URL: t.TempDir()}).Latest(t.Context())
 	wantError(t, err, "no git repository", "git init")
+}
+
+// What a server says of a repository that is not there counts, though it be heard
+// after the end of what it answers.
+func TestHeardLate(t *testing.T) {
+	s := &sshSession{stdout: strings.NewReader("")}
+	s.ended = func() { _, _ = s.stderr.Write([]byte("fatal: '/nowhere' does not appear to be a git repository\n")) }
+	if _, err := s.AdvertisedReferences(); !errors.Is(err, transport.ErrRepositoryNotFound) {
+		t.Errorf("error is %v", err)
+	}
 }
 
 // A proxy's web page in the place of an answer is not printed in full.

@@ -123,6 +123,7 @@ func (s *sshServer) start(conn net.Conn, config *ssh.ClientConfig, service strin
 		return nil, err
 	}
 	session.Stderr = &out.stderr
+	out.ended = func() { _ = session.Wait() } // how it ended is told by what it said
 	return out, session.Start(service + " " + quote(s.path))
 }
 

@@ -24,6 +24,7 @@ type sshSession struct {
 	receiving bool
 	spoken    bool // whether a request was sent after the advertisement
 	adv       *packp.AdvRefs
+	ended     func() // waits until the server has said all, or the connection closes
 	release   func() error
 }
 
@@ -52,8 +53,12 @@ func (s *sshSession) AdvertisedReferencesContext(context.Context) (*packp.AdvRef
 }
 
 // refusal puts what the server said on stderr to an error. Servers have no
-// other way of telling that a repository is not there.
+// other way of telling that a repository is not there. They say it before they end,
+// but it is read beside what comes on stdout, and may be noticed after its end.
 func (s *sshSession) refusal(err error) error {
+	if errors.Is(err, packp.ErrEmptyInput) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		s.ended()
+	}
 	said := s.stderr.String()
 	switch {
 	case said == "":

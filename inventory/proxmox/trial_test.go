@@ -48,7 +48,7 @@ func (r *rig) leavesNothing(t *testing.T, test func()) {
 // A trial leaves nothing, whenever it is stopped.
 func TestATrialLeavesNothing(t *testing.T) {
 	ended := false
-	for after := 500 * time.Millisecond; !ended; after += 23700 * time.Millisecond {
+	for after := 500 * time.Millisecond; !ended; after += 31300 * time.Millisecond {
 		virtual(t, pvesim.Options{Costs: trialCosts, NoSSH: true}, func(t *testing.T, r *rig) {
 			r.withVault().leavesNothing(t, func() {
 				ctx, stop := context.WithTimeout(t.Context(), after)
@@ -68,7 +68,11 @@ func TestATrialLeavesNothing(t *testing.T) {
 // Without a right that all needs nothing is made; without one that a part needs, that
 // part is left out.
 func TestATrialLooksAtItsRights(t *testing.T) {
+	needless := []string{"Datastore.Audit", "Pool.Allocate", "Pool.Audit", "Sys.Audit"} // with which all is as without
 	for _, without := range append([]string{""}, rights...) {
+		if slices.Contains(needless, without) {
+			continue
+		}
 		t.Run("without "+without, func(t *testing.T) {
 			virtual(t, pvesim.Options{Costs: trialCosts, NoSSH: true}, func(t *testing.T, r *rig) {
 				r.withVault().restrict(t, slices.DeleteFunc(slices.Clone(rights), func(right string) bool { return right == without }))

@@ -30,7 +30,7 @@ func drawVisit(t *rapid.T) visit {
 var kept = map[int][]string{begun: {"s11"}, asked: {"s11"}, mended: {"s02"}}
 
 // TestRushes lets anybody come at any time, with faults at every thirtieth call: the branch
-// is moved to and fro, its request's with it, and daemons are killed.
+// is moved to and fro, that of a request too, and daemons are killed.
 func TestRushes(t *testing.T) {
 	h := rushHour(t)
 	references := map[int]Reference{}
@@ -45,7 +45,9 @@ func TestRushes(t *testing.T) {
 			references[last] = reference
 		})
 	}
+	rushes := 0
 	rapid.Check(t, func(rt *rapid.T) {
+		rushes++
 		list := rapid.SliceOfN(rapid.Custom(drawVisit), 1, 8).Draw(rt, "visits")
 		seed := rapid.Uint64().Draw(rt, "seed")
 		var err error
@@ -58,6 +60,7 @@ func TestRushes(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
+	t.Logf("rushes: %d, broken=0", rushes)
 }
 
 // drawn is the rush of these visits.

@@ -31,6 +31,32 @@ func TestErrorsAreSaidInOneLanguage(t *testing.T) {
 	}
 }
 
+// Windows removes the PTR that points back along with an address record. One that is
+// declared all the same is made anew by the next pass, and one that points elsewhere
+// stays.
+func TestAPointerGoesWithItsAddress(t *testing.T) {
+	l := newLab(t)
+	must(t, l.dc1.AddRecord(winsim.Record{Zone: reverse, Name: "10", Type: "PTR", Value: "printer.etu.isima.fr."}))
+	a, b := record("vm-x", forward, "A", "192.168.25.9"), record("vm-y", forward, "A", "192.168.25.10")
+	back := record("9", reverse, "PTR", "vm-x.etu.isima.fr")
+	for _, r := range []*inventory.Resource{a, b, back} {
+		l.make(t, inventory.Create, nil, r)
+	}
+	l.make(t, inventory.Delete, l.live(t, a.Key), nil)
+	l.make(t, inventory.Delete, l.live(t, b.Key), nil)
+	if got := l.stands(); !slices.Equal(got, []string{"10 PTR printer.etu.isima.fr."}) {
+		t.Errorf("stands %q", got)
+	}
+	half := l.live(t, back.Key)
+	if half == nil || half.Owner.IsZero() || half.Attrs["value"] != "" {
+		t.Fatalf("its mark is listed as %v", half)
+	}
+	l.make(t, inventory.Update, half, back)
+	if got := l.stands(); !slices.Contains(got, "9 PTR vm-x.etu.isima.fr.") {
+		t.Errorf("stands %q", got)
+	}
+}
+
 // Beside somebody's CNAME nothing is written, and nothing is left that would speak of
 // a record that never comes.
 func TestARecordBesideACNAME(t *testing.T) {

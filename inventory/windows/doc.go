@@ -33,8 +33,8 @@
 // It never touches what carries no mark of ours or what a client wrote (a record
 // with a time stamp); never lets clients update a record; never makes a PTR on
 // the side (where an address record goes, Windows itself tries to remove the PTR
-// that points back, and no cmdlet spares it); never enables a filter list; and never starts a replication between
-// fail-over partners, which would push what others have changed. It speaks HTTPS
-// only, with the server's certificate verified, and ignores proxies from the
-// environment.
+// that points back, and no cmdlet spares it); never enables a filter list; and never
+// starts a replication between fail-over partners, which would push what others
+// have changed. It speaks HTTPS only, with the server's certificate verified, and
+// ignores proxies from the environment.
 package windows

@@ -99,7 +99,12 @@ func (c *recordChange) remove(t *attempt, z *zone) (conflict string) {
 		if c.old(z) == nil || len(c.ours(z)) == 0 {
 			return "the record is dynamic or not marked"
 		}
-		t.run("Remove-DnsServerResourceRecord", func() *cmdletError { return z.remove(c.Name, c.Type, c.Expect.Value) })
+		t.run("Remove-DnsServerResourceRecord", func() *cmdletError {
+			if c.Type == "A" {
+				t.server.dom.dropPointer(c.Expect.Value, c.Name+"."+c.Zone)
+			}
+			return z.remove(c.Name, c.Type, c.Expect.Value)
+		})
 	}
 	c.removeTexts(t, z, func(string) bool { return true })
 	return ""

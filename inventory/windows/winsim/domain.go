@@ -135,6 +135,18 @@ func (z *zone) remove(name, kind, value string) *cmdletError {
 	return nil
 }
 
+// dropPointer takes away the PTR that points back from an IPv4 address to a name, as
+// Windows does on its own where an A record is removed.
+func (d *Domain) dropPointer(value, fqdn string) {
+	ip, err := netip.ParseAddr(value)
+	if err != nil || !ip.Is4() {
+		return
+	}
+	if z, name := d.reverseZone(ip); z != nil {
+		z.drop(name, func(r Record) bool { return r.Type == "PTR" && sameValue("PTR", r.Value, fqdn) })
+	}
+}
+
 // sorted are all records in a fixed order.
 func (z *zone) sorted() []Record {
 	var all []Record

@@ -41,10 +41,10 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if l == nil {
 		return nil, fmt.Errorf("cannot connect: nobody listens on %s", addr)
 	}
-	here, there := net.Pipe()
+	here, there := newEnds(l.addr)
 	select {
 	case l.conns <- there:
-		return conn{here, l.addr}, nil
+		return here, nil
 	case <-l.done:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
@@ -69,11 +69,3 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
-
-// conn is a pipe with the address that known_hosts is asked about.
-type conn struct {
-	net.Conn
-	addr net.Addr
-}
-
-func (c conn) RemoteAddr() net.Addr { return c.addr }

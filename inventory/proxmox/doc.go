@@ -94,9 +94,11 @@
 //
 // # Timing a cluster
 //
-// [Cluster.Time] times what a real cluster takes, with containers of its own whose
-// marks have keys of kind "trial", so that a listing shows what a crash left as
-// foreign and says why; [Cluster.ClearTrials] deletes such and nothing else.
+// [Cluster.Time] times what a real cluster takes, with guests and backups of its own
+// whose marks have keys of kind "trial", so that a listing shows what a crash left as
+// foreign and says why; the next run deletes it, or [Cluster.ClearTrials], and nothing
+// else. What was found comes back as [Guesses]: until a task was seen, it is taken to
+// take that.
 //
 // # Adding to it
 //

@@ -30,7 +30,7 @@ func (p *Promises) Keep(shelf Shelf) (dropped int, err error) {
 	p.shelf, p.given = shelf, map[string][]string{}
 	for commit, data := range kept {
 		var contexts []string
-		if json.Unmarshal(data, &contexts) != nil || len(contexts) == 0 {
+		if json.Unmarshal(data, &contexts) != nil || len(contexts) == 0 || slices.Contains(contexts, "") {
 			shelf.Save(commit, nil)
 			dropped++
 			continue

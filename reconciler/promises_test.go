@@ -106,3 +106,28 @@ func approvedRequest(t *testing.T) (h *house, approved func() bool) {
 	}
 	return h, approved
 }
+
+// Whatever stands on the shelf, nothing is promised that has no context, and what is taken
+// back is gone from it.
+func FuzzKeptPromises(f *testing.F) {
+	f.Add([]byte(`["provost/apply"]`))
+	f.Add([]byte(`["a","a",""]`))
+	f.Add([]byte(`[null]`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		shelf := drawer{"0ld": data}
+		h := newHouse(nil)
+		if _, err := h.Promises.Keep(shelf); err != nil {
+			t.Fatal(err)
+		}
+		h.breakPromises(t.Context(), head)
+		if len(shelf) != 0 || len(h.Promises.given) != 0 {
+			t.Errorf("%q leaves %v, %v", data, shelf, h.Promises.given)
+		}
+		for _, s := range h.repo.statuses["0ld"] {
+			if s.Context == "" {
+				t.Errorf("%q: a status without context", data)
+			}
+		}
+	})
+}

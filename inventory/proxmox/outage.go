@@ -10,7 +10,7 @@ import (
 // A node that is gone does not say so of its tasks: the cluster goes on showing them
 // as they were when it was last heard of. So where somebody waits for long, the nodes
 // are looked at, and whoever waits for a task of one that is gone is told so.
-const nodesEvery = 2 * time.Minute
+const nodesEvery = 5 * time.Minute
 
 func (c *Cluster) lookAtNodes(ctx context.Context) {
 	if !c.watcher.nodesDue() {

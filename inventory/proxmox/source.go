@@ -8,23 +8,17 @@ import (
 // A clone's POST names its source by the VMID that the last listing had. Between the
 // two may lie an hour of other clones, in which somebody can have deleted a template
 // and put a machine of his own in its place, whose disk a clone would hand to others.
-// So what was not looked at lately is looked at before it is cloned: once for all who
-// clone it then.
+// So a template that was not looked at lately is looked at before it is cloned: once
+// for all who clone it then. Our copies have VMIDs that nobody else may use.
 
 // sameSource makes sure that what is to be cloned is what it was when it was listed:
-// a template of that name, or our copy of one.
+// a template of that name.
 func (j *job) sameSource(ctx context.Context, t template) error {
-	if !j.c.sourceDue(t.vmid) {
+	if t.source != "" || !j.c.sourceDue(t.vmid) {
 		return nil
 	}
 	cfg, err := j.c.config(ctx, t.ref)
-	g := guest{ref: t.ref, cfg: cfg}
-	same := g.template() && g.name() == t.name
-	if t.source != "" {
-		m, ours := j.c.copyMark(g)
-		same = ours && m.Extra[markSource] == t.source && m.Extra[markOf] == t.of
-	}
-	if err == nil && same {
+	if g := (guest{ref: t.ref, cfg: cfg}); err == nil && g.template() && g.name() == t.name {
 		return nil
 	}
 	j.c.sourceSeen(t.vmid, time.Time{})

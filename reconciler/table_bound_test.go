@@ -247,7 +247,23 @@ func (m demand) storageOfClones() float64 {
 		sources, _ := m.ramp(t - m.lead())
 		return sources
 	})
-	return copied + m.poll() + m.between() + m.start() + m.poll()
+	return max(copied, m.copiedInRounds()) + m.poll() + m.between() + m.start() + m.poll()
+}
+
+// copiedInRounds is when the last disk can be copied, seen from the moments at which
+// nobody copies. A source's clones each begin with what comes before their copying, so
+// that by the end of that of round r it has copied the disks of r rounds at most, r
+// counted from when it can be there: whoever begins later, or waits, has copied less.
+// What is left then goes no faster than the storage.
+func (m demand) copiedInRounds() float64 {
+	left, sources, least := m.count[fullClones]+m.copies, 1, 0.0
+	for round := 0; left > 0; round++ {
+		now := float64(round)*m.full() + m.lead()
+		least = max(least, now+float64(left)*m.disk/m.Shared.Throughput)
+		left -= sources
+		sources = min(2*sources, 1+m.copies)
+	}
+	return least
 }
 
 // through is when bytes have gone through the storage, with so many streams.

@@ -26,10 +26,13 @@ type starts struct {
 // starting is one request that starts guests.
 type starting struct {
 	guests []ref
-	once   sync.Once
-	ready  chan struct{} // closed, once, when somebody's patience ends
-	sent   chan struct{} // closed when upid is known
-	upid   upid          // "" when each is to be started by itself
+	// leisurely: a node has so much to do, or something else takes so long, that it does
+	// not matter who starts first.
+	leisurely bool
+	once      sync.Once
+	ready     chan struct{} // closed, once, when somebody's patience ends
+	sent      chan struct{} // closed when upid is known
+	upid      upid          // "" when each is to be started by itself
 }
 
 // startPause is how long the first waits for others: guests that one answer told
@@ -40,17 +43,22 @@ const (
 	leastStartPause = 10 * time.Millisecond
 )
 
+// fewStarts are sooner begun by a request each, which their nodes answer side by side,
+// than one after the other by the worker of one. Fewer share a request only where it
+// does not matter how soon they begin.
+const fewStarts = 4
+
 // patience is how long a guest's start may wait for others to share its request.
 // While its node has no core to spare, a start that begins a little later loses
 // nothing: what runs there is done the sooner. So it may wait for a part of what it
 // takes, if nothing waits for it and others may yet come.
-func (c *Cluster) patience(r ref, leisurely bool) time.Duration {
+func (c *Cluster) patience(r ref, leisurely bool) (patience time.Duration, leisure bool) {
 	v := c.look()
 	pause := max(leastStartPause, startPause/time.Duration(max(1, len(v.nodes))))
 	if !leisurely || !c.watcher.crowded(r.node, v.cores[r.node]) {
-		return pause
+		return pause, c.watchesLong()
 	}
-	return max(pause, share(c.usual(startOf(r).kind(), guessBoot), 0.15))
+	return max(pause, share(c.usual(startOf(r).kind(), guessBoot), 0.15)), true
 }
 
 // crowded reports that as many tasks work on a node as it has cores, and that there
@@ -68,6 +76,14 @@ func (w *watcher) crowded(node string, cores int) bool {
 	return urgent && here >= cores
 }
 
+// watchesLong reports that something takes so long that moments do not matter.
+func (c *Cluster) watchesLong() bool {
+	w := &c.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.waits, func(wait *waiting) bool { return c.pace.expectation(wait.lesson).usual >= worthStaggering })
+}
+
 // bulk reports whether the server can start guests together as this package asks it.
 func (c *Cluster) bulk() bool {
 	c.mu.Lock()
@@ -79,7 +95,7 @@ func (c *Cluster) bulk() bool {
 // startWith joins a guest to those that are about to start, and returns when the
 // request was answered.
 func (c *Cluster) startWith(ctx context.Context, r ref, leisurely bool) (bulk upid) {
-	patience := c.patience(r, leisurely)
+	patience, leisure := c.patience(r, leisurely)
 	c.starts.mu.Lock()
 	s := c.starts.next
 	if s == nil {
@@ -88,7 +104,7 @@ func (c *Cluster) startWith(ctx context.Context, r ref, leisurely bool) (bulk up
 		// It is everybody's: it does not end with the first one's context.
 		go c.sendStarts(context.WithoutCancel(ctx), s)
 	}
-	s.guests = append(s.guests, r)
+	s.guests, s.leisurely = append(s.guests, r), s.leisurely || leisure
 	if len(s.guests) >= c.cfg.Limits.BulkStart {
 		c.starts.next, patience = nil, 0
 	}
@@ -110,9 +126,12 @@ func (c *Cluster) sendStarts(ctx context.Context, s *starting) {
 	if c.starts.next == s {
 		c.starts.next = nil // whoever comes now goes with the next
 	}
-	guests := s.guests
+	guests, fewest := s.guests, min(fewStarts, c.cfg.Limits.BulkStart)
+	if s.leisurely {
+		fewest = 2
+	}
 	c.starts.mu.Unlock()
-	if len(guests) == 1 {
+	if len(guests) < fewest {
 		return
 	}
 	var vmids []string

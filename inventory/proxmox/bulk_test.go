@@ -65,7 +65,7 @@ func TestStartTogether(t *testing.T) {
 		again   bool // whether the next start is asked for in one request
 	}{
 		{"9.1", "9.1", 50, nil, 0, 1, true},
-		{"in threes", "9.1", 3, nil, 0, 2, true},
+		{"in threes", "9.1", 3, nil, 2, 1, true},
 		{"8.4 has no such method", "8.4", 50, nil, 5, 0, false},
 		{"switched off", "9.1", 1, nil, 5, 0, false},
 		{"refused", "9.1", 50, &pvesim.Fault{Method: "POST", Path: path, Kind: pvesim.Refuse, Status: 403, Reason: "Permission check failed"}, 5, 1, false},
@@ -126,7 +126,7 @@ func TestStartTogetherWithoutAnAnswer(t *testing.T) {
 // One that is locked, or not ours any more, fails by itself, and nobody waits for it.
 func TestStartTogetherSaysWhichFailed(t *testing.T) {
 	virtual(t, pvesim.Options{Costs: pvesim.Costs{Start: time.Second}}, func(t *testing.T, r *rig) {
-		changes := r.stopped(t, 4)
+		changes := r.stopped(t, 5)
 		c := r.open(t)
 		list(t, c)
 		r.sim.HoldLock(20000, "backup")
@@ -134,7 +134,7 @@ func TestStartTogetherSaysWhichFailed(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.sim.Inject(pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc/20006/status/start", Kind: pvesim.FailTask, Reason: "startup for container '20006' failed"})
-		want := []inventory.State{inventory.StateRetry, inventory.StateFailed, inventory.StateFailed, inventory.StateDone}
+		want := []inventory.State{inventory.StateRetry, inventory.StateFailed, inventory.StateFailed, inventory.StateDone, inventory.StateDone}
 		for i, o := range startAll(t, c, changes) {
 			if o.State != want[i] {
 				t.Errorf("%+v, want %s", o, want[i])

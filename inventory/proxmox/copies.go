@@ -123,6 +123,7 @@ func (j *job) makeCopy(ctx context.Context) error {
 	if err := j.begin(ctx, r, want, &it, plan.source.path()+"/clone", cloneParams(r, want, plan, description)); err != nil {
 		return err
 	}
+	j.c.clonedFrom(plan.source)
 	return j.completeCopy(ctx, guest{ref: want, cfg: it.cfg})
 }
 

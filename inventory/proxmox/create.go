@@ -100,6 +100,9 @@ func (j *job) make(ctx context.Context, r inventory.Resource, want ref) (made, e
 	j.say("cloning from %s", plan.source.vmid)
 	it := made{source: plan.source.vmid, about: j.c.look().aboutClone(plan, r)}
 	err = j.begin(ctx, r, want, &it, plan.source.path()+"/clone", cloneParams(r, want, plan, description))
+	if err == nil {
+		j.c.clonedFrom(plan.source)
+	}
 	it.cfg = cloned(plan.source, r, description)
 	return it, err
 }

@@ -14,6 +14,8 @@ type expectation struct {
 	// gone is the part of the company that it had on average which has left with
 	// nobody to follow: the end of all is near, and what is left goes the quicker.
 	gone float64
+	// alone is how long it takes in all if everybody else leaves now.
+	alone time.Duration
 }
 
 // expectation follows the company that the task had and has. What company does to
@@ -24,6 +26,7 @@ func (p *pace) expectation(l *lesson) expectation {
 	defer p.mu.Unlock()
 	s, known := p.aboutLocked(l.about)
 	since := p.sinceLocked(l, time.Now())
+	e.alone = p.expectLocked(l, 1)
 	switch {
 	case !known:
 		e.usual = guessFor(l.about)
@@ -34,7 +37,8 @@ func (p *pace) expectation(l *lesson) expectation {
 		}
 	case s.lone > 0 && max(since, p.nowLocked(l)) < 1+hardlyAny:
 		e.soonest, e.usual, e.known = s.lone, s.lone, true
-	case s.assumed:
+	case s.assumed || since < unlike*s.seen:
+		s = s.dragged(l.drag)
 		e.soonest, e.known = min(s.least(since), e.usual), true
 	default:
 		e.soonest, e.known = e.usual, true
@@ -44,6 +48,10 @@ func (p *pace) expectation(l *lesson) expectation {
 	}
 	return e
 }
+
+// unlike the companies that a task was seen in is one of which those tell little: a
+// line through sightings says less the further it is followed.
+const unlike = 0.5
 
 // fluctuation: so many times fewer there may be now and then while others follow.
 const fluctuation = 1.3
@@ -60,6 +68,15 @@ func (s speed) least(company float64) time.Duration {
 }
 
 const doubt = 3
+
+// dragged takes as long where it was seen, but is dragged that much at least.
+func (s speed) dragged(drag float64) speed {
+	if s.seen == 0 || drag <= s.drag {
+		return s
+	}
+	s.alone, s.drag = share(s.among(s.seen), 1/(1+drag*(s.seen-1))), drag
+	return s
+}
 
 // measured is the part of what somebody has measured after which such a task may have
 // ended: it was another template, and its disk fuller or emptier.

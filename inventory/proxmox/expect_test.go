@@ -199,3 +199,30 @@ func TestWhoWaitsForOthers(t *testing.T) {
 		t.Errorf("two on one wire: %+v", s)
 	}
 }
+
+// Sightings in large companies tell little of a task that is nearly alone: a line
+// through them may say that company does nothing.
+func TestExpectationInAnotherCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pace{}
+		p.on(map[string]int{"pve1": 2})
+		start := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzstart:101:root@pam:")
+		for _, others := range []float64{6, 15, 7, 15, 6, 14, 15, 6} {
+			p.initLocked()
+			p.recordLocked("vzstart", others, 12, 0.5)
+		}
+		if s, _ := p.of(about{subject: "vzstart", drag: 0.5}); s.assumed || s.drag > 0.05 {
+			t.Fatalf("the sightings are to say that company does nothing: %+v", s)
+		}
+		l := p.begin(start)
+		if e := p.expectation(l); !e.known || e.soonest > 3*time.Second || e.usual < 11*time.Second {
+			t.Errorf("alone: looked for after %s, usual %s", e.soonest, e.usual)
+		}
+		for range 12 {
+			p.begin(start)
+		}
+		if e := p.expectation(p.begin(start)); e.soonest < 11*time.Second {
+			t.Errorf("in a company like those: looked for after %s", e.soonest)
+		}
+	})
+}

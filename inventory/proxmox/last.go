@@ -51,7 +51,7 @@ func (c *Cluster) ending() bool {
 var lastCare = care{patience: 0.01, late: 0.02, unknown: 0.15, blind: 0.05, least: leastGap}
 
 // halfWay puts off a look that is due for who is not the last: to the middle between
-// the look before and the last deadline, unless that makes it very late.
+// the look before and when all can have ended, unless that makes it very late.
 func halfWay(before, due, last time.Time) time.Time {
 	middle := before.Add(last.Sub(before) / 2)
 	if latest := due.Add(leisurely); latest.Before(middle) {

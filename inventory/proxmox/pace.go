@@ -103,6 +103,12 @@ func (p *pace) begin(u upid) *lesson {
 func (p *pace) expect(l *lesson) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.expectLocked(l, p.nowLocked(l))
+}
+
+// expectLocked is how long the task will take in all if it has so much company from
+// now on.
+func (p *pace) expectLocked(l *lesson, company float64) time.Duration {
 	s, ok := p.aboutLocked(l.about)
 	if !ok {
 		return 0
@@ -113,7 +119,7 @@ func (p *pace) expect(l *lesson) time.Duration {
 		return usual
 	}
 	left := 1 - float64(passed)/float64(usual)
-	return passed + time.Duration(left*float64(s.among(p.nowLocked(l))))
+	return passed + time.Duration(left*float64(s.among(company)))
 }
 
 // of is what is known of such a task.

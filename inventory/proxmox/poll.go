@@ -51,8 +51,9 @@ func (c *Cluster) nextLook() time.Time {
 	return later(first, w.last.Add(leastGap))
 }
 
-// deadlinesLocked are when the first has to be looked at, and the last, and whether
-// something is known of all of them.
+// deadlinesLocked is when the first has to be looked at. The last may end before its
+// deadline, as those that end leave it more room: last is when all can have ended,
+// and known that something is known of each.
 func (c *Cluster) deadlinesLocked(now time.Time, ending bool) (first, last time.Time, known bool) {
 	w := &c.watcher
 	first, known = now.Add(time.Hour), true // all have left; the context is about to end
@@ -69,7 +70,7 @@ func (c *Cluster) deadlinesLocked(now time.Time, ending bool) (first, last time.
 		if at.Before(first) {
 			first = at
 		}
-		last, known = later(last, at), known && expect.known
+		last, known = later(last, wait.lesson.began.Add(expect.alone)), known && expect.known
 	}
 	return first, last, known
 }

@@ -9,7 +9,9 @@ import (
 // two may lie an hour of other clones, in which somebody can have deleted a template
 // and put a machine of his own in its place, whose disk a clone would hand to others.
 // So a template that was not looked at lately is looked at before it is cloned: once
-// for all who clone it then. Our copies have VMIDs that nobody else may use.
+// for all who clone it then. A container is locked while it is cloned, and cannot be
+// deleted until that has ended, so that clones which follow each other need no looks.
+// Our copies have VMIDs that nobody else may use.
 
 // sameSource makes sure that what is to be cloned is what it was when it was listed:
 // a template of that name.
@@ -41,6 +43,13 @@ func (c *Cluster) sourceDue(vmid string) bool {
 	}
 	c.sourceSeen(vmid, time.Now())
 	return true
+}
+
+// clonedFrom notes that a clone has ended well.
+func (c *Cluster) clonedFrom(t template) {
+	if t.typ == typeLXC {
+		c.sourceSeen(t.vmid, time.Now())
+	}
 }
 
 func (c *Cluster) sourceSeen(vmid string, at time.Time) {

@@ -43,3 +43,19 @@ func TestATemplateThatWasReplaced(t *testing.T) {
 		})
 	}
 }
+
+// What is cloned is locked: clones that follow each other tell that it is still there.
+func TestATemplateThatIsClonedAllTheTime(t *testing.T) {
+	virtual(t, pvesim.Options{Costs: pvesim.Costs{FullClone: lately * 3 / 4}}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		list(t, c)
+		r.sim.ForgetRequests()
+		for vmid := 20001; vmid <= 20004; vmid++ {
+			guest, _ := container("vm-a", vmid)
+			mustApply(t, c, creation(guest))
+		}
+		if looks := r.askedFor("/nodes/pve1/lxc/9000/config"); looks != 0 {
+			t.Errorf("%d looks in the middle of clones", looks)
+		}
+	})
+}

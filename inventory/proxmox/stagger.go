@@ -97,7 +97,19 @@ func (c *Cluster) pressing(l *lesson) (waiting int, counts bool) {
 		return 0, false
 	}
 	all, _ := c.pace.copyingTo(l.about)
-	return waiting, all-1 < s.plenty()
+	return waiting, all-1 < s.plenty() || s.plenty() > 1 && c.staying(l, s) < s.plenty()
+}
+
+// staying counts what will go on copying to a task's storage when that has ended: what
+// began together with it may end together with it.
+func (c *Cluster) staying(l *lesson, s speed) (n int) {
+	after := l.began.Add(share(s.side(s.fill()), usualCare.late))
+	for _, other := range c.watcher.waits {
+		if other.lesson.storage == l.storage && other.lesson.began.After(after) {
+			n++
+		}
+	}
+	return n
 }
 
 // fullCloneOf is the original of which a task makes a full clone of a container.

@@ -189,3 +189,39 @@ func TestPressing(t *testing.T) {
 		}
 	})
 }
+
+// What began together may end together, and then nobody copies.
+func TestPressingWhereAllEndTogether(t *testing.T) {
+	virtual(t, pvesim.Options{}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		list(t, c)
+		guest, _ := container("vm-a", 20001)
+		original, _ := c.look().template("9000")
+		a := c.look().aboutClone(planFrom(guest, original), guest)
+		a.drag = 0.5 // two fill the storage
+		begin := func() *lesson {
+			u := upid("UPID:pve1:00004745:000326E6:6B00FA44:vzclone:9000:root@pam:")
+			c.pace.tell(u, a)
+			l := c.pace.begin(u)
+			c.watcher.waits = append(c.watcher.waits, &waiting{lesson: l})
+			return l
+		}
+		timed := begin()
+		time.Sleep(time.Minute)
+		c.pace.learn(timed, time.Now())
+		c.watcher.waits = nil
+		c.Prepare(students(30), nil)
+		first := begin()
+		begin()
+		begin()
+		if _, counts := c.pressing(first); !counts {
+			t.Error("three that began together leave the storage empty together")
+		}
+		time.Sleep(time.Minute)
+		begin()
+		begin()
+		if _, counts := c.pressing(first); counts {
+			t.Error("two that began later go on")
+		}
+	})
+}

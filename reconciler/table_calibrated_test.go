@@ -37,7 +37,8 @@ func BenchmarkCalibrated(b *testing.B) {
 	}
 }
 
-// TestCalibrated: to know what tasks take never costs much, and no requests.
+// TestCalibrated: to know what tasks take never costs much time, nor more than half a
+// request a machine: looks begin when a task may have ended, not when one hopes so.
 func TestCalibrated(t *testing.T) {
 	for _, r := range calibratedRows() {
 		if r.machines > 20 || r.preset == "slow-nfs" {
@@ -50,8 +51,8 @@ func TestCalibrated(t *testing.T) {
 			if known.missing > 0 || known.twice > 0 || known.failed > 0 || known.passes != 1 {
 				t.Errorf("%d missing, %d twice, %d failed, %d passes", known.missing, known.twice, known.failed, known.passes)
 			}
-			if known.makespan > guessed.makespan*102/100 || known.requests > guessed.requests*105/100 {
-				t.Errorf("it takes longer than by guessing, or more requests")
+			if known.makespan > guessed.makespan*102/100 || known.requests > guessed.requests+r.machines/2 {
+				t.Errorf("it takes longer than by guessing, or many more requests")
 			}
 		})
 	}

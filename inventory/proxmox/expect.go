@@ -14,6 +14,8 @@ type expectation struct {
 	// gone is the part of the company that it had on average which has left with
 	// nobody to follow: the end of all is near, and what is left goes the quicker.
 	gone float64
+	// measured: it is known from another template only.
+	measured bool
 	// alone is how long it takes in all if everybody else leaves now.
 	alone time.Duration
 }
@@ -33,7 +35,7 @@ func (p *pace) expectation(l *lesson) expectation {
 		if g, ok := p.guesses.of(l.about); ok {
 			company := max(since, p.nowLocked(l))
 			e.usual, e.known = max(g.among(company), g.side(company)), true
-			e.soonest = share(e.usual, measured)
+			e.soonest, e.alone, e.measured = share(e.usual, measured), g.alone, true
 		}
 	case s.lone > 0 && max(since, p.nowLocked(l)) < 1+hardlyAny:
 		e.soonest, e.usual, e.known = s.lone, s.lone, true

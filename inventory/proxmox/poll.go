@@ -88,6 +88,9 @@ func (c *Cluster) expectation(wait *waiting, ending bool) expectation {
 	if ending {
 		e.care = lastCare
 	}
+	if e.measured { // nearly nothing is known
+		e.care.late = max(e.care.late, e.care.unknown/2)
+	}
 	return e
 }
 

@@ -3,6 +3,8 @@ package policies
 import (
 	"path"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/provost-dev/provost/inventory"
 	"github.com/provost-dev/provost/reconciler/plan"
 )
@@ -10,8 +12,8 @@ import (
 // place is a node or a storage with what the open changes would add to it.
 type place struct {
 	*inventory.Resource
-	planned int64 // MiB on a node, GiB on a storage; negative when it empties
-	keys    []inventory.Key
+	planned int64       // MiB on a node, GiB on a storage; negative when it empties
+	ids     []*ast.Term // of the changes that make it fuller
 }
 
 // capacity is what is live and bears a load, by a name that people know:
@@ -56,10 +58,14 @@ func (c capacity) load(s *plan.Step) {
 	if s.After != nil {
 		moved = c.weigh(moved, s.Key.System(), afterAttrs(&s.Change), 1)
 	}
+	var id *ast.Term // one for all places
 	for _, m := range moved {
 		m.place.planned += m.weight
 		if m.weight > 0 {
-			m.place.keys = append(m.place.keys, s.Key)
+			if id == nil {
+				id = text(string(s.Key))
+			}
+			m.place.ids = append(m.place.ids, id)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func placesTerm(places map[string]*place) *ast.Term {
 	return each(places, func(p *place) *ast.Term {
 		return attrsTerm(p.Attrs,
 			[2]*ast.Term{text("planned"), count(p.planned)},
-			[2]*ast.Term{text("changes"), list(p.keys, func(k inventory.Key) *ast.Term { return text(string(k)) })})
+			[2]*ast.Term{text("changes"), ast.ArrayTerm(p.ids...)})
 	})
 }
 

@@ -24,6 +24,7 @@ type books struct {
 	accounts map[holder]*account
 	asking   []request // what does not only lower, in key order
 	shares   []share   // room for the shares of many
+	room     []account // for those to come
 }
 
 // request is a step that asks for more.
@@ -55,7 +56,11 @@ func (b *books) open() {
 func (b *books) of(h holder) *account {
 	a := b.accounts[h]
 	if a == nil {
-		a = &account{holder: h, limit: b.limits.of(h)}
+		if len(b.room) == 0 {
+			b.room = make([]account, 64)
+		}
+		a, b.room = &b.room[0], b.room[1:]
+		*a = account{holder: h, limit: b.limits.of(h)}
 		b.accounts[h] = a
 	}
 	return a

@@ -19,7 +19,7 @@ type file struct {
 	split    sync.Once
 	lines    []string // text split, once somebody asks
 	problems []Problem
-	room     room // for what is read
+	values   room // for what is being read
 }
 
 // place is a position in a file. The zero line is the file as a whole.

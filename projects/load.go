@@ -75,7 +75,7 @@ func load(tree Tree, now time.Time, remembered map[string]*unit) *Campus {
 		}
 	}
 	for _, u := range c.units {
-		u.own, u.models, u.room = len(u.problems), nil, nil
+		u.own, u.models, u.room, u.values = len(u.problems), nil, nil, room{}
 	}
 	c.collect()
 	return c

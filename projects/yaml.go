@@ -112,11 +112,11 @@ func (f *file) decode(n *yaml.Node, s *shape) (value, bool) {
 }
 
 func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
-	v := value{place: place{f, n.Line, n.Column}, inside: f.room.inside(len(n.Content) / 2)}
-	ok, before := true, keysBefore(n)
+	v := value{place: place{f, n.Line, n.Column}, inside: f.values.inside(len(n.Content) / 2)}
+	ok, seen := true, keysSeen(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, at := n.Content[i].Value, place{f, n.Content[i].Line, n.Content[i].Column}
-		if twin := before(i); twin != nil {
+		if twin := seen.before(i); twin != nil {
 			at.refuse("keep one of the two", "key %q is already on line %d", name, twin.Line)
 			ok = false
 			continue
@@ -143,28 +143,36 @@ func (f *file) decodeObject(n *yaml.Node, s *shape) (value, bool) {
 	return v, ok
 }
 
-// keysBefore gives, for the i-th node of a mapping, in turn, the same key further
-// up, or nil. A few keys are looked through, which is quicker than a map of them.
-func keysBefore(n *yaml.Node) func(i int) *yaml.Node {
+// seenKeys finds keys of a mapping that stand in it twice.
+type seenKeys struct {
+	content []*yaml.Node
+	keys    map[string]*yaml.Node // nil where they are few: looking them through is quicker
+}
+
+func keysSeen(n *yaml.Node) seenKeys {
+	seen := seenKeys{content: n.Content}
 	if len(n.Content) > 2*manyKeys {
-		seen := make(map[string]*yaml.Node, len(n.Content)/2)
-		return func(i int) *yaml.Node {
-			key := n.Content[i]
-			twin := seen[key.Value]
-			if twin == nil {
-				seen[key.Value] = key
-			}
-			return twin
+		seen.keys = make(map[string]*yaml.Node, len(n.Content)/2)
+	}
+	return seen
+}
+
+// before is the same key as the i-th node further up, or nil. It is asked for each in turn.
+func (s seenKeys) before(i int) *yaml.Node {
+	key := s.content[i]
+	if s.keys != nil {
+		twin := s.keys[key.Value]
+		if twin == nil {
+			s.keys[key.Value] = key
+		}
+		return twin
+	}
+	for j := 0; j < i; j += 2 {
+		if s.content[j].Value == key.Value {
+			return s.content[j]
 		}
 	}
-	return func(i int) *yaml.Node {
-		for j := 0; j < i; j += 2 {
-			if n.Content[j].Value == n.Content[i].Value {
-				return n.Content[j]
-			}
-		}
-		return nil
-	}
+	return nil
 }
 
 func hasKey(n *yaml.Node, name string) bool {

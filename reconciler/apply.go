@@ -3,7 +3,6 @@ package reconciler
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/provost-dev/provost/inventory"
@@ -47,26 +46,32 @@ type Backoff struct {
 	Stop bool // give up: the next pass tries again
 }
 
-// task is one change on its way.
+// task is one change on its way. A plan may have tens of thousands, most of which
+// wait: what only begun ones have stands apart.
 type task struct {
 	*inventory.Change // the plan's, and read only
-	state             inventory.State
-	err               string // of the last try
+	try               *try
 	blocked           string // why it is not tried
-	attempts          int
-	seconds           float64 // of all tries
 	claims            []inventory.Claim
 	lane              string        // where it waits for these
 	needs             []*task       // one for each of the change's; nil where the plan has none
 	needers           []*task       // those that need it
 	waits             int           // unfinished needs
 	path              time.Duration // of the longest way from its start to the end of the plan
-	due               time.Time     // not to be started before
 	closes            time.Time     // not to be started from then on; zero for never
-	started           time.Time
 	measured          bool
 	running           bool
 	finished          bool
+}
+
+// try is what became of a task that was begun; nil before.
+type try struct {
+	number  int // how often
+	started time.Time
+	state   inventory.State // as it ended the last time
+	err     string
+	seconds float64   // of all times
+	due     time.Time // not to be begun again before
 }
 
 type walk struct {
@@ -205,83 +210,6 @@ func (w *walk) halt(ctx context.Context) bool {
 	return w.halted != ""
 }
 
-// settle books the outcomes of a batch. A change without an outcome is unknown:
-// only the next pass can tell.
-func (w *walk) settle(a answer) {
-	w.running--
-	outcomes := map[inventory.Key]inventory.Outcome{}
-	for _, o := range a.outcomes {
-		outcomes[o.Key] = o
-	}
-	for _, c := range a.batch[0].claims {
-		w.held[c.Name]--
-	}
-	pauses := map[int]Backoff{} // by attempt, so that a batch comes back as one
-	for _, t := range a.batch {
-		o, ok := outcomes[t.Key]
-		if !ok {
-			o = inventory.Outcome{Key: t.Key, State: inventory.StateUnknown, Error: msgNoAnswer}
-		}
-		n := t.attempts
-		if _, drawn := pauses[n]; !drawn {
-			pauses[n] = w.r.backoff(n)
-		}
-		w.finish(t, o, pauses[n])
-	}
-}
-
-// finish books one outcome, or puts the change back for another try after a pause.
-func (w *walk) finish(t *task, o inventory.Outcome, pause Backoff) {
-	t.running = false
-	t.state, t.err = o.State, o.Error
-	t.seconds += w.r.now().Sub(t.started).Seconds()
-	log := w.r.Log.With("key", t.Key, "action", t.Action, "attempt", t.attempts)
-	switch o.State {
-	case inventory.StateDone:
-		log.Info("change done")
-		w.tellFollowers(t.Key)
-		w.desk.note(t.Change)
-	case inventory.StateRetry:
-		if !pause.Stop {
-			t.due = time.Now().Add(pause.Wait)
-			w.pausing = append(w.pausing, t)
-			log.Info("change tried again", "after", pause.Wait, "error", o.Error)
-			return
-		}
-		fallthrough
-	default:
-		log.Warn("change not done", "state", o.State, "error", o.Error)
-	}
-	t.finished = true
-	w.news = append(w.news, inventory.Event{Key: t.Key, Text: string(o.State)})
-	w.release(t)
-}
-
-func (w *walk) tellFollowers(key inventory.Key) {
-	for _, managed := range w.r.Systems {
-		if follower, ok := managed.System.(Follower); ok {
-			follower.Made(key)
-		}
-	}
-}
-
-// release lets the changes that waited for t go on, or blocks them for good.
-func (w *walk) release(t *task) {
-	for _, needer := range t.needers {
-		needer.waits--
-		switch {
-		case needer.finished:
-		case !t.succeeded():
-			needer.blocked = say(msgNeeds, t.Key)
-			w.coming[needer.Key.System()]--
-			needer.finished = true
-			w.release(needer)
-		case needer.waits == 0:
-			w.makeReady(needer)
-		}
-	}
-}
-
 // makeReady queues a task that nothing but claims holds back any more. Only now
 // are the claims asked for: where a guest was put is known once it was made.
 func (w *walk) makeReady(t *task) {
@@ -296,41 +224,4 @@ func (w *walk) makeReady(t *task) {
 // sooner orders tasks that are ready: the longest path first, then by key.
 func sooner(a, b *task) int {
 	return cmp.Or(cmp.Compare(b.path, a.path), cmp.Compare(a.Key, b.Key))
-}
-
-func (t *task) succeeded() bool {
-	return t.blocked == "" && t.state == inventory.StateDone
-}
-
-// abandon marks what something kept from being started.
-func (w *walk) abandon() {
-	for _, t := range w.tasks {
-		if !t.finished {
-			t.finished = true
-			switch {
-			case t.running: // it was stopped, and waited for long enough
-				t.state, t.err = inventory.StateUnknown, msgNoEnd
-			case w.halted == "": // only a circle of needs leaves work undone by itself
-				t.blocked = msgCircle
-			case t.attempts == 0:
-				t.blocked = w.halted
-			}
-		}
-	}
-}
-
-func (t *task) result() Result {
-	return Result{
-		Outcome: inventory.Outcome{Key: t.Key, State: t.state, Error: t.err},
-		Action:  t.Action, Owner: t.Owner, Blocked: t.blocked, Attempts: t.attempts, Seconds: t.seconds,
-	}
-}
-
-func (w *walk) results() []Result {
-	results := make([]Result, len(w.tasks))
-	for i, t := range w.tasks {
-		results[i] = t.result()
-	}
-	slices.SortFunc(results, func(a, b Result) int { return cmp.Compare(a.Key, b.Key) })
-	return results
 }

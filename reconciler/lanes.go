@@ -55,12 +55,12 @@ func (l *lane) take(batch []*task) {
 // the next is due, or zero.
 func (w *walk) resume(now time.Time) (next time.Time) {
 	w.pausing = slices.DeleteFunc(w.pausing, func(t *task) bool {
-		if !t.due.After(now) {
+		if !t.try.due.After(now) {
 			w.queue(t)
 			return true
 		}
-		if next.IsZero() || t.due.Before(next) {
-			next = t.due
+		if next.IsZero() || t.try.due.Before(next) {
+			next = t.try.due
 		}
 		return false
 	})

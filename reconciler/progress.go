@@ -176,7 +176,7 @@ func (w *walk) obstacle(t *task, now time.Time) obstacle {
 		}
 		return o
 	}
-	if t.due.After(now) {
+	if t.try != nil && t.try.due.After(now) {
 		return obstacle{pause: true}
 	}
 	claim := w.limiting(t)

@@ -115,8 +115,11 @@ func (w *walk) launch(ctx context.Context, batch []*task) {
 	w.lanes[batch[0].lane].take(batch)
 	changes := make([]inventory.Change, len(batch))
 	for i, t := range batch {
-		t.running, t.started = true, w.r.now()
-		t.attempts++
+		if t.running = true; t.try == nil {
+			t.try = &try{}
+		}
+		t.try.number++
+		t.try.started = w.r.now()
 		changes[i] = *t.Change
 	}
 	w.running++

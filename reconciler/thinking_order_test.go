@@ -10,13 +10,7 @@ func Order(p plan.Plan) int {
 	for i := range p.Steps {
 		w.add(&p.Steps[i].Change, p.Steps[i].Reason)
 	}
-	w.link()
-	w.measure()
-	for _, t := range w.tasks {
-		if !t.finished && t.waits == 0 {
-			w.makeReady(t)
-		}
-	}
+	w.prepare()
 	ready := 0
 	for _, l := range w.lanes {
 		ready += len(l.tasks)

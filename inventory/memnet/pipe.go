@@ -9,7 +9,7 @@ import (
 )
 
 // end is one end of a connection. It holds what was written to it until that is read,
-// as a socket does. With [net.Pipe], where a write waits for its reader, two sides that
+// up to [buffer], as a socket does. With [net.Pipe], where a write waits for its reader, two sides that
 // write to each other at one moment wait for each other for ever: a client that takes
 // its leave of a server which is about to answer.
 type end struct {
@@ -52,6 +52,9 @@ func (e *end) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
+// buffer is how many bytes a stream holds before its writer has to wait.
+const buffer = 64 << 10
+
 // stream is one direction.
 type stream struct {
 	mu              sync.Mutex // never held while anybody waits
@@ -68,22 +71,44 @@ func (s *stream) change(how func(*stream)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	how(s)
+	s.tell()
+}
+
+// tell wakes whoever waits for a change; the caller holds the lock.
+func (s *stream) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
 func (s *stream) write(p []byte) (n int, err error) {
-	s.change(func(s *stream) {
-		switch {
-		case s.ended, s.left:
-			err = io.ErrClosedPipe
-		case past(s.writeBy):
-			err = os.ErrDeadlineExceeded
-		default:
-			s.data, n = append(s.data, p...), len(p)
+	for {
+		some, wait, by, err := s.put(p[n:])
+		n += some
+		if wait == nil {
+			return n, err
 		}
-	})
-	return n, err
+		await(wait, by)
+	}
+}
+
+// put takes what there is room for, or gives what to wait for, and until when.
+func (s *stream) put(p []byte) (n int, wait <-chan struct{}, by time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended, s.left:
+		return 0, nil, by, io.ErrClosedPipe
+	case past(s.writeBy):
+		return 0, nil, by, os.ErrDeadlineExceeded
+	}
+	if n = min(len(p), buffer-len(s.data)); n > 0 {
+		s.data = append(s.data, p[:n]...)
+		s.tell()
+	}
+	if n == len(p) {
+		return n, nil, by, nil
+	}
+	return n, s.changed, s.writeBy, nil
 }
 
 func (s *stream) read(p []byte) (int, error) {
@@ -92,16 +117,21 @@ func (s *stream) read(p []byte) (int, error) {
 		if wait == nil {
 			return n, err
 		}
-		var due <-chan time.Time
-		if !by.IsZero() {
-			timer := time.NewTimer(time.Until(by))
-			defer timer.Stop()
-			due = timer.C
-		}
-		select {
-		case <-wait:
-		case <-due:
-		}
+		await(wait, by)
+	}
+}
+
+// await returns at a change, and at the deadline where there is one.
+func await(changed <-chan struct{}, by time.Time) {
+	var due <-chan time.Time
+	if !by.IsZero() {
+		timer := time.NewTimer(time.Until(by))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
 	}
 }
 
@@ -115,8 +145,11 @@ func (s *stream) take(p []byte) (n int, wait <-chan struct{}, by time.Time, err 
 	case past(s.readBy):
 		return 0, nil, by, os.ErrDeadlineExceeded
 	case len(s.data) > 0:
+		full := len(s.data) == buffer
 		n = copy(p, s.data)
-		s.data = s.data[n:]
+		if s.data = s.data[n:]; full {
+			s.tell()
+		}
 		return n, nil, by, nil
 	case s.ended:
 		return 0, nil, by, io.EOF

@@ -17,7 +17,11 @@ import (
 
 var (
 	only = flag.String("faults.case", "", "run only the cases whose names match this, and log what the daemon logs")
-	all  = os.Getenv("PROVOST_FAULTS") == "all"
+
+	// all is every fault at every call, calls the fault whose turn it is at every call.
+	// Without either it is a sample of the latter.
+	all   = os.Getenv("PROVOST_FAULTS") == "all"
+	calls = os.Getenv("PROVOST_FAULTS") == "calls"
 )
 
 // rules judge for all processes. They are made once, for that takes longer than a case.
@@ -106,7 +110,7 @@ func casesOf(seed uint64, acts ...*act) (cases []theCase) {
 // take five times as long, and looks for goroutines that meet: these do so in one case
 // as in the next, whichever of many like calls goes wrong.
 func sample(cases []theCase) []theCase {
-	if !underRace || all || *only != "" {
+	if !underRace || all || calls || *only != "" {
 		return cases
 	}
 	return oneOf(3, cases)
@@ -125,7 +129,7 @@ func (a *act) singles() (cases []theCase) {
 	for i, p := range a.Points {
 		for k, f := range Faults {
 			one := Strike{p, f}
-			mine := all || (i+k)%len(Faults) == 0 && i%4 != 3 && !(testing.Short() && i%8 != 0)
+			mine := all || (i+k)%len(Faults) == 0 && (calls || i%4 != 3 && !(testing.Short() && i%8 != 0))
 			if *only != "" {
 				mine = regexp.MustCompile(*only).MatchString(one.String())
 			}

@@ -71,7 +71,7 @@ func TestComeAnywhere(t *testing.T) {
 		h.Points = r.points
 	})
 	cases := h.singles()
-	if !all && *only == "" {
+	if !all && !calls && *only == "" {
 		cases = sample(oneOf(5, cases))
 	}
 	var broken, next atomic.Int64

@@ -205,6 +205,8 @@ type Shelf interface {
 	Load() (map[string][]byte, error)
 	// Save keeps a value; nil removes it. It does not wait, and what fails is logged.
 	Save(name string, value []byte)
+	// Sync returns when what was saved is kept, or has failed to be.
+	Sync()
 }
 
 // Policy judges a plan. An error means deny everything.

@@ -25,6 +25,8 @@ func (b *board) Load() (map[string][]byte, error) {
 	return maps.Clone(b.items), nil
 }
 
+func (*board) Sync() {}
+
 func (b *board) Save(name string, value []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -53,6 +53,9 @@ func (p *Promises) make(commit string, s Status) {
 	}
 	p.given[commit] = append(slices.Clone(p.given[commit]), s.Context)
 	p.save(commit)
+	if p.shelf != nil {
+		p.shelf.Sync() // a kill may follow the promise at once
+	}
 }
 
 // keep strikes a promise off where a verdict is on its way.

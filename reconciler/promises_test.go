@@ -13,6 +13,8 @@ type drawer map[string][]byte
 
 func (d drawer) Load() (map[string][]byte, error) { return maps.Clone(d), nil }
 
+func (drawer) Sync() {}
+
 func (d drawer) Save(name string, value []byte) {
 	if d[name] = value; value == nil {
 		delete(d, name)

@@ -28,6 +28,8 @@ func (m *memory) Load() (map[string][]byte, error) {
 	return maps.Clone(m.items), nil
 }
 
+func (*memory) Sync() {}
+
 func (m *memory) Save(name string, value []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -40,6 +40,7 @@ type Process struct {
 	ctx    context.Context
 	end    context.CancelFunc
 	seat   *lease.Seat
+	store  *state.Store
 	close  []func() // the last first
 }
 
@@ -121,6 +122,7 @@ func (p *Process) keep(statuses func(reconciler.Shelf) error, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	p.store = store
 	// Closed after the source, which saves what it could not write.
 	p.close = append([]func(){func() { store.Close() }}, p.close...)
 	history := reconciler.NewHistory(10)
@@ -180,8 +182,15 @@ func (p *Process) work(calls <-chan struct{}) (rest func()) {
 // die is called at the moment at which the process is killed. What its remains
 // still write while they notice is not what a new process finds.
 func (p *Process) die() {
-	if inherit(p.state, p.state+"-killed") == nil {
-		p.final = p.state + "-killed"
+	copied := func() {
+		if inherit(p.state, p.state+"-killed") == nil {
+			p.final = p.state + "-killed"
+		}
+	}
+	if p.store != nil {
+		p.store.Still(copied) // the disk's time is no virtual one
+	} else {
+		copied()
 	}
 	if p.seat != nil {
 		p.seat.Close() // as the kernel does

@@ -6,7 +6,7 @@
 // It stands below cmd because only the wiring knows it: whoever keeps something
 // asks for a reconciler.Shelf. To keep something else, take another shelf.
 //
-// Saving never waits for the disk: one goroutine writes what has come together, so
+// Saving waits for the disk only where that is asked for, by Sync: one goroutine writes what has come together, so
 // that a pass costs a few transactions however much it says. What a kill loses is
 // what came within the last transaction, a few milliseconds; what a power cut loses
 // is no more, because each transaction is synced.
@@ -39,6 +39,7 @@ type Store struct {
 	log   *slog.Logger
 	wake  chan struct{} // one token: something waits, or Close was called
 	ended chan struct{} // closed when the writer has ended
+	turn  sync.Mutex    // to write: what came later may not be written first
 
 	mu      sync.Mutex
 	waiting map[slot][]byte // nil deletes
@@ -124,6 +125,9 @@ func (h Shelf) Save(name string, value []byte) {
 	h.store.signal()
 }
 
+// Sync returns when what was saved is on the disk, or the log says why it is not.
+func (h Shelf) Sync() { h.store.flush() }
+
 func (s *Store) signal() {
 	select {
 	case s.wake <- struct{}{}:
@@ -136,16 +140,34 @@ func (s *Store) write() {
 	defer close(s.ended)
 	for range s.wake {
 		s.mu.Lock()
-		batch, closing := s.waiting, s.closing
-		s.waiting = map[slot][]byte{}
+		closing := s.closing
 		s.mu.Unlock()
-		if err := s.commit(batch); err != nil {
-			s.log.Error("what should survive a restart cannot be kept", "file", s.db.Path(), "error", err)
-		}
+		s.flush()
 		if closing {
 			return
 		}
 	}
+}
+
+// flush commits what waits now.
+func (s *Store) flush() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.mu.Lock()
+	batch := s.waiting
+	s.waiting = map[slot][]byte{}
+	s.mu.Unlock()
+	if err := s.commit(batch); err != nil {
+		s.log.Error("what should survive a restart cannot be kept", "file", s.db.Path(), "error", err)
+	}
+}
+
+// Still has all that was saved in the file, and nothing written to it while f runs.
+func (s *Store) Still(f func()) {
+	s.flush()
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	f()
 }
 
 func (s *Store) commit(batch map[slot][]byte) error {
